@@ -1,0 +1,233 @@
+"""The `pipeline` command. Every stage is imported inside the command that runs it, so help answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wgsl_infer import __version__
+from wgsl_infer.errors import WgslInferError
+
+from .config import Config, load_config
+from .errors import ArtefactError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_EPILOG = """\b
+Exit status:
+  0 done    2 wrong usage    5 configuration    6 corpus    7 missing or mismatched files
+  8 training diverged    9 export differs from the model    10 device or package missing    130 stopped
+"""
+
+
+class Pipeline(click.Group):
+    """Turns the project's errors into one line and an exit status, and lists commands in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which they were defined."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except WgslInferError as error:
+            click.echo(f"pipeline: {error}", err=True)
+            ctx.exit(error.exit_status)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"pipeline: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(ArtefactError.exit_status)
+
+
+@click.group(cls=Pipeline, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pipeline")
+def pipeline() -> None:
+    """From a corpus of prompts and code to a model that runs with onnxruntime alone.
+
+    \b
+    pipeline init mytask                  a configuration and a corpus to start from
+    cd mytask
+    pipeline run --config config/mytask.toml
+    wgsl-infer --model runs/mytask/bundle "..."
+
+    Each stage reads what the one before it wrote and can be run alone: preprocess, train, export.
+    """
+
+
+def _configured(function: F) -> F:
+    """The options that name a configuration."""
+    function = click.option(
+        "overrides",
+        "--set",
+        multiple=True,
+        metavar="TABLE.KEY=VALUE",
+        help="Change one setting for this run; may be repeated.",
+    )(function)
+    return click.option(
+        "--config",
+        "path",
+        required=True,
+        envvar="PIPELINE_CONFIG",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The configuration, TOML; also the environment variable PIPELINE_CONFIG.",
+    )(function)
+
+
+def _training_options(function: F) -> F:
+    function = click.option("--tensorboard", is_flag=True, help="Also write TensorBoard event files.")(function)
+    function = click.option("--device", help="auto, cpu, cuda or mps; short for --set training.device=...")(function)
+    return click.option("--epochs", type=int, help="Short for --set training.num_epochs=N.")(function)
+
+
+def _load(path: Path, overrides: tuple[str, ...], epochs: int | None = None, device: str | None = None) -> Config:
+    given = [*overrides]
+    if epochs is not None:
+        given.append(f"training.num_epochs={epochs}")
+    if device is not None:
+        given.append(f"training.device={device}")
+    return load_config(path, given)
+
+
+@pipeline.command()
+@click.argument("name")
+@click.option(
+    "--language", type=click.Choice(["plain", "wgsl"]), default="plain", help="What the answers are written in."
+)
+def init(name: str, language: str) -> None:
+    """Write a commented configuration and a small corpus into a new folder NAME.
+
+    The corpus trains at once, in seconds; replace it by your own.
+    """
+    from .scaffold import write_project
+
+    for path in write_project(Path(name), language):
+        click.echo(f"wrote {path}")
+    click.echo(f"\nnow: cd {name} && pipeline run --config config/{Path(name).name}.toml")
+
+
+@pipeline.command()
+def check() -> None:
+    """Tell which devices and packages there are, and what is missing."""
+    from .doctor import examine
+
+    lines, complete = examine()
+    for line in lines:
+        click.echo(line)
+    click.get_current_context().exit(0 if complete else 10)
+
+
+@pipeline.command()
+@_configured
+def show(path: Path, overrides: tuple[str, ...]) -> None:
+    """Print every setting and what training with them costs."""
+    from .cost import describe
+    from .render import render_config
+
+    config = _load(path, overrides)
+    click.echo(render_config(config))
+    for line in describe(config):
+        click.echo(line)
+
+
+@pipeline.command()
+@_configured
+def preprocess(path: Path, overrides: tuple[str, ...]) -> None:
+    """Turn the corpus into Parquet shards and a tokenizer.
+
+    Exact repetitions are left out and contradictions (one prompt, two codes) kept; both are reported with their line.
+    """
+    from .stages import run_preprocess
+
+    run_preprocess(_load(path, overrides), click.echo)
+
+
+@pipeline.command()
+@_configured
+@_training_options
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, bit for bit.")
+def train(
+    path: Path, overrides: tuple[str, ...], epochs: int | None, device: str | None, tensorboard: bool, resume: bool
+) -> None:
+    """Train the model; Ctrl-C saves it and says how to go on.
+
+    On several GPUs: torchrun --nproc-per-node=N -m wgsl_pipeline train --config FILE
+    """
+    from .stages import run_train
+
+    config = _load(path, overrides, epochs, device)
+    if not run_train(config, resume=resume, tensorboard=tensorboard):
+        click.echo(f"stopped and saved; to go on: pipeline train --config {path} --resume", err=True)
+        click.get_current_context().exit(130)
+
+
+@pipeline.command()
+@_configured
+@click.option("--force", is_flag=True, help="Replace a bundle that is already there.")
+def export(path: Path, overrides: tuple[str, ...], force: bool) -> None:
+    """Write the best checkpoint as a bundle, after proving that it computes what the model does."""
+    from wgsl_export import export_bundle
+
+    config = _load(path, overrides)
+    export_bundle(config, force=force, say=click.echo)
+    click.echo(f'now: wgsl-infer --model {config.bundle_folder} "..."')
+
+
+@pipeline.command()
+@_configured
+@_training_options
+def run(path: Path, overrides: tuple[str, ...], epochs: int | None, device: str | None, tensorboard: bool) -> None:
+    """Run all stages, skipping those whose inputs have not changed and resuming what was interrupted."""
+    from wgsl_export import export_bundle
+
+    from .stages import bundle_is_current, data_is_current, run_preprocess, run_train, training_status
+
+    config = _load(path, overrides, epochs, device)
+    if data_is_current(config):
+        click.echo(f"preprocess: {config.data_folder} is up to date")
+    else:
+        run_preprocess(config, click.echo)
+    status = training_status(config)
+    if status == "done":
+        click.echo(f"train: {config.checkpoint_folder} is up to date")
+    elif not run_train(config, resume=status == "unfinished", tensorboard=tensorboard):
+        click.echo(f"stopped and saved; to go on: pipeline run --config {path}", err=True)
+        click.get_current_context().exit(130)
+    if bundle_is_current(config):
+        click.echo(f"export: {config.bundle_folder} is up to date")
+    else:
+        export_bundle(config, force=True, say=click.echo)
+    click.echo(f'now: wgsl-infer --model {config.bundle_folder} "..."')
+
+
+@pipeline.command()
+@_configured
+def validate(path: Path, overrides: tuple[str, ...]) -> None:
+    """Compile every WGSL code of the corpus with naga and name those that fail.
+
+    Needs the [validate] extra and a graphics adapter (on Linux without a GPU: apt-get install mesa-vulkan-drivers).
+    """
+    from .stages import compile_corpus
+
+    config = _load(path, overrides)
+    failures, count = compile_corpus(config)
+    for failure in failures:
+        click.echo(failure)
+    click.echo(f"{count - len(failures)} of {count} codes compile")
+    click.get_current_context().exit(6 if failures else 0)
+
+
+@pipeline.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the shell's completion script; for bash: eval "$(pipeline completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(pipeline, {}, "pipeline", "_PIPELINE_COMPLETE").source())

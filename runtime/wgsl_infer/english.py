@@ -1,0 +1,46 @@
+"""A prompt cut into pieces: words, numbers, percentages, hexadecimal values, operators and punctuation.
+
+What WGSL writers type decides the cuts: `2d` and `3x3` are words, `8x6` is two numbers, `0..1` a range, `40%` a
+percentage but `10 % 3` a remainder, `3u` a number and its suffix, `1.` a number in a list but the end of a sentence
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Piece(NamedTuple):
+    """One piece of a prompt: its kind (word, number, percent, hex or sign) and its text as typed."""
+
+    kind: str
+    text: str
+
+
+_TYPOGRAPHY = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "…": "...", "\u00a0": " "}
+)
+
+_PIECE = re.compile(
+    r"""
+      (?P<hex>\#[0-9a-fA-F]{3,8}\b | 0[xX][0-9a-fA-F]+(?=[ui]?\b))
+    | (?P<percent>(?:\d+\.\d+|\.\d+|\d+)%(?![\w(]))
+    | (?P<dimension>[1-4][dD]\b | [2-4]x[2-4]\b)
+    | (?P<number>(?:\d+\.\d+|(?<![\w.])\.\d+|\d+\.(?=[,)\]])|\d+)(?:[eE][+-]?\d{1,2}\b)?)
+    | (?P<by>(?<=\d)[xX](?=\d))
+    | (?P<word>[^\W\d]\w*|'(?:s|re|ll|ve|d|m|t)\b)
+    | (?P<sign>\*\*|\.\.\.?|->|=>|<=|>=|==|!=|&&|\|\||<<|>>|\+\+|--|[-+*/]=|\S)
+    """,
+    re.VERBOSE,
+)
+_KIND = {"dimension": "word", "by": "word"}
+
+
+def pieces(prompt: str) -> list[Piece]:
+    """The pieces of a prompt, in order. White space separates and is not kept."""
+    out = []
+    for match in _PIECE.finditer(prompt.translate(_TYPOGRAPHY)):
+        group = match.lastgroup or "sign"
+        out.append(Piece(_KIND.get(group, group), match.group()))
+    return out

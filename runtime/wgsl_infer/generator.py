@@ -1,0 +1,212 @@
+"""The Python API: `Generator(bundle)("normalize a vector").code`."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .bundle import Bundle
+from .errors import BundleError, UsageError
+from .search import Hypothesis, beam, greedy
+from .session import OnnxModel
+from .tokenizer import UNSUPPORTED, EncodedPrompt
+
+MODEL_VARIABLE = "WGSL_INFER_MODEL"
+_BUNDLED = Path(__file__).parent / "model"
+_BATCH = 32  # prompts decoded together
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A further answer to the same prompt, with its own score and confidence."""
+
+    code: str
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says to one prompt.
+
+    Attributes:
+        prompt: the line as given.
+        code: the answer, or None where there is none; `reason` then says why.
+        score: log-probability of the answer over its length penalty (see `search.length_penalty`).
+        confidence: probability that the model gives the whole answer, 0 to 1; not calibrated.
+        alternatives: the next best distinct answers, best first.
+        ms: milliseconds, this prompt's share of the batch it was decoded in.
+        reason: why there is no code; empty otherwise.
+    """
+
+    prompt: str
+    code: str | None
+    score: float | None
+    confidence: float
+    alternatives: list[Alternative] = field(default_factory=list)
+    ms: float = 0.0
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; `reason` only where there is no code."""
+        row = asdict(self)
+        if self.code is not None:
+            del row["reason"]
+        return row
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How to search for answers. The defaults come from the bundle."""
+
+    beam: int  # hypotheses kept after each step, 1 or more; 1 is greedy
+    n_best: int  # distinct answers wanted for each prompt, 1 to `beam`
+    max_tokens: int  # most tokens of an answer, 1 or more
+    length_penalty: float  # exponent of the length normalisation, 0 or more; 0 switches it off
+    style: str  # "full" spells vec3<f32>, "short" vec3f
+
+    def __post_init__(self) -> None:
+        if self.beam < 1 or self.max_tokens < 1 or self.length_penalty < 0:
+            raise UsageError("the beam and the number of tokens are at least 1, the length penalty at least 0")
+        if not 1 <= self.n_best <= self.beam:
+            raise UsageError(f"{self.n_best} answers need a beam at least as wide, not {self.beam}")
+        if self.style not in ("full", "short"):
+            raise UsageError(f"style is full or short, not {self.style}")
+
+
+class Generator:
+    """Turns lines of English into code with an exported bundle.
+
+    Args:
+        model: the bundle's folder; None takes the one named by the environment variable WGSL_INFER_MODEL, else the one
+            that comes with the package.
+        precision: "int8" or "float32"; None takes the bundle's default.
+        threads: threads of onnxruntime; None chooses by the size of the model.
+        providers: onnxruntime execution providers, best first; empty means the CPU.
+
+    Raises:
+        BundleError: there is no usable bundle.
+        UsageError: an argument makes no sense with this bundle.
+    """
+
+    def __init__(
+        self,
+        model: Path | str | None = None,
+        *,
+        precision: str | None = None,
+        threads: int | None = None,
+        providers: Sequence[str] = (),
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise UsageError("at least one thread is needed")
+        self.bundle = Bundle.open(find_bundle(model))
+        self.tokenizer = self.bundle.tokenizer()
+        self.precision = precision or str(self.bundle.defaults["precision"])
+        self._model = OnnxModel(self.bundle, self.precision, threads=threads, providers=providers)
+        self._longest_answer = int(self.bundle.manifest["model"]["max_seq_len"]) - 2
+
+    def settings(self, **changes: Any) -> GenerationSettings:
+        """The bundle's settings with these changed; None leaves one as it is. More answers widen the beam."""
+        if unknown := changes.keys() - {row.name for row in fields(GenerationSettings)}:
+            raise UsageError(f"no setting {sorted(unknown)[0]}; see GenerationSettings")
+        defaults = self.bundle.defaults
+        given = {name: value for name, value in changes.items() if value is not None}
+        n_best = int(given.get("n_best", 1))
+        beam_width = int(given.get("beam", max(int(defaults["beam"]), n_best)))
+        return GenerationSettings(
+            beam=beam_width,
+            n_best=n_best,
+            max_tokens=min(int(given.get("max_tokens", defaults["max_tokens"])), self._longest_answer),
+            length_penalty=float(given.get("length_penalty", defaults["length_penalty"])),
+            style=str(given.get("style", "full")),
+        )
+
+    def __call__(self, prompt: str, **changes: Any) -> Answer:
+        """The answer to one prompt; keyword arguments as for `generate`."""
+        return self.generate([prompt], **changes)[0]
+
+    def generate(self, prompts: Sequence[str], **changes: Any) -> list[Answer]:
+        """Answers to many prompts, in their order; prompts of like length are decoded together.
+
+        Args:
+            prompts: lines of English.
+            changes: `beam`, `n_best`, `max_tokens`, `length_penalty`, `style`; see `GenerationSettings`.
+        """
+        settings = self.settings(**changes)
+        encoded = [self.tokenizer.encode_prompt(prompt) for prompt in prompts]
+        answers: dict[int, Answer] = {}
+        readable = []
+        for k, (prompt, tokens) in enumerate(zip(prompts, encoded, strict=True)):
+            if reason := self._unreadable(tokens):
+                answers[k] = Answer(prompt, None, None, 0.0, reason=reason)
+            else:
+                readable.append(k)
+        for rows in _groups(readable, [len(e.ids) for e in encoded], 1 if settings.beam > 1 else _BATCH):
+            began = time.perf_counter()
+            found = self._search([encoded[k] for k in rows], settings)
+            ms = (time.perf_counter() - began) * 1000 / len(rows)
+            for k, hypotheses in zip(rows, found, strict=True):
+                answers[k] = self._answer(prompts[k], encoded[k], hypotheses, settings, ms)
+        return [answers[k] for k in range(len(prompts))]
+
+    def _unreadable(self, encoded: EncodedPrompt) -> str:
+        if len(encoded.ids) < 2:
+            return "nothing in the prompt is a word"
+        if len(encoded.ids) > self.tokenizer.max_length:
+            return f"the prompt has {len(encoded.ids)} tokens, the model reads {self.tokenizer.max_length}"
+        return ""
+
+    def _search(self, encoded: list[EncodedPrompt], settings: GenerationSettings) -> list[list[Hypothesis]]:
+        masks = np.stack([self.tokenizer.answer_mask(e.slots) for e in encoded])
+        decoding = self._model.start([e.ids for e in encoded])
+        alpha, limit = settings.length_penalty, settings.max_tokens
+        if settings.beam == 1:
+            return [[h] for h in greedy(decoding, masks, max_tokens=limit, alpha=alpha)]
+        return [beam(decoding, masks[0], width=settings.beam, max_tokens=limit, alpha=alpha)]
+
+    def _answer(
+        self, prompt: str, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings, ms: float
+    ) -> Answer:
+        """Hypotheses as code: the best first, then those that read differently."""
+        distinct: dict[str, Hypothesis] = {}
+        for hypothesis in hypotheses:
+            if hypothesis.complete:
+                code = self.tokenizer.decode(hypothesis.ids, encoded.slots, style=settings.style)
+                distinct.setdefault(code, hypothesis)
+        if not distinct:
+            return Answer(prompt, None, None, 0.0, ms=ms, reason=f"no end within {settings.max_tokens} tokens")
+        rows = [Alternative(code, h.score, math.exp(h.log_probability)) for code, h in distinct.items()]
+        best = rows[0]
+        others = [row for row in rows[1:] if row.code and row.code != UNSUPPORTED][: settings.n_best - 1]
+        if best.code in ("", UNSUPPORTED):
+            reason = "the prompt asks for nothing the model can say"
+            return Answer(prompt, None, best.score, best.confidence, others, ms, reason)
+        return Answer(prompt, best.code, best.score, best.confidence, others, ms)
+
+
+def find_bundle(model: Path | str | None) -> Path:
+    """The folder of the bundle to use: the one given, that of the environment, or the package's own.
+
+    Raises:
+        BundleError: none is named and none comes with the package.
+    """
+    named = model or os.environ.get(MODEL_VARIABLE)
+    if named:
+        return Path(named)
+    if _BUNDLED.is_dir():
+        return _BUNDLED
+    raise BundleError(f"no model: name a bundle with --model DIR or the environment variable {MODEL_VARIABLE}")
+
+
+def _groups(rows: list[int], lengths: list[int], size: int) -> Iterator[list[int]]:
+    """Rows of like length together, at most `size` at a time."""
+    ordered = sorted(rows, key=lambda k: lengths[k])
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]

@@ -1,0 +1,155 @@
+"""Greedy and beam search over any model that predicts the next token.
+
+Legend: B rows (prompts, or hypotheses of one prompt), V vocabulary. Scores are sums of natural log-probabilities, taken
+after the tokens that an answer may not hold have been masked out, so they are those of the answers that can be given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tokenizer import EOS, PAD, SOS
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+class StepModel(Protocol):
+    """A decoder in the middle of a batch. Rows are advanced together, one token a step."""
+
+    def step(self, tokens: NDArray[np.int64]) -> Floats:
+        """Append one token to every row ([B]) and return the logits of the next, [B, V]."""
+        ...
+
+    def select(self, rows: NDArray[np.int64]) -> None:
+        """Go on with these rows, in this order; a row may be left out or taken more than once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One answer as token ids without `<sos>` and `<eos>`.
+
+    Attributes:
+        ids: the tokens.
+        log_probability: of the whole answer, `<eos>` included where it is complete.
+        score: the log-probability over the length penalty.
+        complete: whether `<eos>` was reached within the limit.
+    """
+
+    ids: tuple[int, ...]
+    log_probability: float
+    score: float
+    complete: bool
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    """What a log-probability is divided by, ((5 + length) / 6) ** alpha (Wu et al. 2016, equation 14)."""
+    return float(((5.0 + length) / 6.0) ** alpha)
+
+
+def masked_log_softmax(logits: Floats, mask: Mask) -> NDArray[np.float64]:
+    """Log-probabilities over the allowed tokens, minus infinity for the others. [B, V] and [B, V] or [V] -> [B, V]."""
+    allowed = np.where(mask, logits.astype(np.float64), -np.inf)
+    shifted = allowed - allowed.max(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        normalised: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return normalised
+
+
+def greedy(model: StepModel, masks: Mask, *, max_tokens: int, alpha: float = 1.0) -> list[Hypothesis]:
+    """The most probable next token, step by step, for every row at once.
+
+    Rows that are done leave the batch, so a long answer does not make the short ones wait.
+
+    Args:
+        model: at its start, with as many rows as `masks`.
+        masks: the tokens each row's answer may hold, [B, V].
+        max_tokens: most tokens of an answer, without `<sos>` and `<eos>`.
+        alpha: exponent of the length penalty, for the scores alone.
+    """
+    count = masks.shape[0]
+    ids: list[list[int]] = [[] for _ in range(count)]
+    totals = np.zeros(count)
+    complete = np.zeros(count, dtype=np.bool_)
+    rows = np.arange(count)
+    tokens = np.full(count, SOS, dtype=np.int64)
+    for length in range(max_tokens + 1):
+        log_probabilities = masked_log_softmax(model.step(tokens), masks[rows])
+        tokens = log_probabilities.argmax(axis=-1)
+        ended = tokens == EOS
+        # behind the last token that fits, only the end counts
+        gains = log_probabilities[np.arange(len(rows)), tokens]
+        totals[rows] += np.where(ended | (length < max_tokens), gains, 0.0)
+        complete[rows[ended]] = True
+        rows, tokens = rows[~ended], tokens[~ended]
+        if not len(rows) or length == max_tokens:
+            break
+        if ended.any():
+            model.select(np.flatnonzero(~ended))
+        for row, token in zip(rows, tokens, strict=True):
+            ids[row].append(int(token))
+    return [
+        Hypothesis(tuple(found), float(total), float(total) / length_penalty(len(found) + int(done), alpha), bool(done))
+        for found, total, done in zip(ids, totals, complete, strict=True)
+    ]
+
+
+def beam(model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: float = 1.0) -> list[Hypothesis]:
+    """The best complete answers to one prompt, best score first; at most `width` of them.
+
+    The search ends when no open hypothesis can still beat the worst of `width` finished ones, even if it grew to the
+    limit without losing probability. If none finishes within the limit, the best open one is returned, not complete.
+
+    Args:
+        model: at its start, with one row.
+        mask: the tokens the answer may hold, [V].
+        width: hypotheses kept after every step.
+        max_tokens: most tokens of an answer, without `<sos>` and `<eos>`.
+        alpha: exponent of the length penalty; 0 compares plain log-probabilities.
+    """
+    paths: list[tuple[int, ...]] = [()]
+    totals = np.zeros(1)
+    tokens = np.full(1, SOS, dtype=np.int64)
+    finished: list[Hypothesis] = []
+    for length in range(1, max_tokens + 2):
+        candidates = totals[:, None] + masked_log_softmax(model.step(tokens), mask)
+        for row in np.flatnonzero(candidates[:, EOS] > -np.inf):
+            total = float(candidates[row, EOS])
+            finished.append(Hypothesis(paths[row], total, total / length_penalty(length, alpha), True))
+        finished = sorted(finished, key=lambda h: -h.score)[:width]
+        candidates[:, EOS] = -np.inf
+        if length == max_tokens + 1:
+            break
+        best = _largest(candidates.ravel(), width)
+        rows, tokens = np.divmod(best, candidates.shape[1])
+        totals = candidates.ravel()[best]
+        paths = [(*paths[row], int(token)) for row, token in zip(rows, tokens, strict=True)]
+        if not len(best):
+            break
+        attainable = float(totals[0]) / length_penalty(max_tokens + 1, alpha)
+        if len(finished) == width and finished[-1].score >= attainable:
+            break
+        model.select(rows)
+    if finished or not paths:
+        return finished
+    return [Hypothesis(paths[0], float(totals[0]), float(totals[0]) / length_penalty(len(paths[0]), alpha), False)]
+
+
+def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Indices of the `count` largest values above minus infinity, largest first; ties by index."""
+    count = min(count, len(values))
+    picked = np.argpartition(-values, count - 1)[:count]
+    ordered = picked[np.lexsort((picked, -values[picked]))]
+    return ordered[values[ordered] > -np.inf].astype(np.int64)
+
+
+def pad(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Rows of token ids as one array padded to the longest, [B, S]."""
+    longest = max(len(row) for row in rows)
+    return np.array([[*row, *[PAD] * (longest - len(row))] for row in rows], dtype=np.int64)

@@ -1,0 +1,273 @@
+"""Prompts and answers as token ids, and back. There is one tokenizer: the pipeline learns its vocabulary, all use it.
+
+Prompts are pieces of English (`english.py`), answers are lexemes (`lexemes.py`, or `plain_layout.py` for languages
+other than WGSL); what an answer copies from its prompt goes through slots (`slots.py`). Both sides share one
+vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import lexemes, plain_layout, slots, typos
+from .english import Piece, pieces
+from .errors import TokenizerError
+from .layout import layout, shorten
+from .phrases import Merge, Phrases
+
+FORMAT = 1
+PAD, UNK, SOS, EOS = range(4)
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<sos>", "<eos>")
+UNSUPPORTED = "<unsupported>"
+SPELL = "<spell>"
+_SPELLED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-"
+_WORD_LITERALS = sorted(slots.WORD_NUMBERS) + [f"{n}u" for n in range(5)]
+
+# What a token of the vocabulary can be: a word of prompts, the same that may also be a name and then carries a slot
+# along, a lexeme of answers, or several of these.
+PROMPT, NAME, ANSWER = 1, 2, 4
+
+
+def reserved_tokens() -> list[str]:
+    """The tokens every tokenizer starts with, in order: special ones, slots, spelled letters, the small numbers."""
+    spelled = [f"<char:{c}>" for c in _SPELLED]
+    return [*SPECIAL_TOKENS, UNSUPPORTED, *slots.all_tokens(), SPELL, *spelled, *_WORD_LITERALS]
+
+
+@dataclass(frozen=True)
+class Language:
+    """How the code of one kind of answer is cut into lexemes and printed again."""
+
+    split: Callable[[str], list[str]]
+    layout: Callable[[Sequence[str]], str]
+    shorten: Callable[[Sequence[str]], list[str]]
+
+
+LANGUAGES = {
+    "wgsl": Language(lexemes.split, layout, shorten),
+    "plain": Language(plain_layout.split_plain, plain_layout.layout_plain, list),
+}
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """Token ids of a prompt, `<eos>` last, and the values its slots hold."""
+
+    ids: list[int]
+    slots: slots.Slots
+
+
+class Tokenizer:
+    """A vocabulary and the rules of use stored with it.
+
+    Args:
+        learned: tokens behind the reserved ones, in order of their ids.
+        uses: for each learned token a sum of PROMPT, NAME and ANSWER.
+        kind: the language of the answers, a key of `LANGUAGES`.
+        lowercase: whether prompt words are folded to lower case unless they are spelled like a name.
+        max_length: most tokens of a prompt or an answer, `<sos>` and `<eos>` included.
+        merges: pairs of tokens that stand as one, see `phrases.py`; their ids follow the learned ones.
+    """
+
+    def __init__(
+        self,
+        learned: Iterable[str],
+        uses: Iterable[int],
+        *,
+        kind: str = "wgsl",
+        lowercase: bool = True,
+        max_length: int = 512,
+        merges: Sequence[Merge] = (),
+    ) -> None:
+        if kind not in LANGUAGES:
+            raise TokenizerError(f"no tokenizer of kind {kind!r}: there are {', '.join(LANGUAGES)}")
+        reserved = reserved_tokens()
+        self.tokens: list[str] = [*reserved, *learned]
+        self.uses: list[int] = list(uses)
+        self.ids: dict[str, int] = {token: k for k, token in enumerate(self.tokens)}
+        if len(self.ids) != len(self.tokens) or len(self.tokens) != len(reserved) + len(self.uses):
+            raise TokenizerError("the vocabulary lists a token twice, or its list of uses has another length")
+        self.kind, self.lowercase, self.max_length = kind, lowercase, max_length
+        self.language = LANGUAGES[kind]
+        rows = list(zip(self.tokens[len(reserved) :], self.uses, strict=True))
+        self._prompt_words = {t: self.ids[t] for t, use in rows if use & PROMPT}
+        self._prompt_words |= {t: self.ids[t] for t in slots.WORD_NUMBERS}
+        self._names = {t for t, use in rows if use & NAME}
+        self._answer_lexemes = {t: self.ids[t] for t, use in rows if use & ANSWER}
+        self._answer_lexemes |= {t: self.ids[t] for t in _WORD_LITERALS}
+        self.phrases = Phrases(len(self.tokens), merges)
+
+    def __len__(self) -> int:
+        return len(self.tokens) + len(self.phrases.merges)
+
+    @property
+    def answer_ids(self) -> list[int]:
+        """The tokens that stand for one lexeme of answers each, without slots and spelling."""
+        return list(self._answer_lexemes.values())
+
+    # -- prompts
+
+    def encode_prompt(self, prompt: str) -> EncodedPrompt:
+        """Token ids of a prompt and its slots. Unknown signs, and values past a family's capacity, are dropped."""
+        values = slots.Slots()
+        tokens: list[str] = []
+        sentence_start = True
+        for piece in pieces(prompt):
+            tokens += self._prompt_tokens(piece, values, sentence_start)
+            sentence_start = piece.text in (".", "!", "?", ":")
+        return EncodedPrompt([*(self.ids[t] for t in tokens), EOS], values)
+
+    def _prompt_tokens(self, piece: Piece, values: slots.Slots, sentence_start: bool) -> list[str]:
+        if piece.kind == "word":
+            return self._word_tokens(piece.text, values, sentence_start)
+        if piece.kind == "sign":
+            return [piece.text] if piece.text in self._prompt_words else []
+        if piece.kind == "number":
+            family, text = slots.number_family(piece.text)
+            if text in slots.WORD_NUMBERS:
+                return [text]
+        else:
+            family, text = piece.kind, piece.text.removesuffix("%")
+        slot = values.add(family, text)
+        return [slot] if slot else []
+
+    def _word_tokens(self, text: str, values: slots.Slots, sentence_start: bool) -> list[str]:
+        """The word, its slot, or both: where the spelling may be meant as a name, the model sees the two readings."""
+        folded = text.lower()
+        capital = sentence_start and text == folded.capitalize()
+        if text in self._prompt_words:
+            word, may_be_name = text, text in self._names
+        elif folded in self._prompt_words:
+            word, may_be_name = folded, not capital or folded in self._names
+        else:
+            word, may_be_name = (typos.nearest(folded if capital else text, self._prompt_words) or "", True)
+        if not may_be_name:
+            return [word]
+        slot = values.add("name", folded if capital and word == folded else text)
+        return [token for token in (word, slot) if token]
+
+    def fold(self, word: str) -> str:
+        """The form of a prompt word under which the vocabulary counts it."""
+        spelled_like_name = not (word.islower() or word.isupper() or word == word.capitalize())
+        return word.lower() if self.lowercase and not spelled_like_name else word
+
+    # -- answers
+
+    def encode_answer(self, code: str, values: slots.Slots) -> list[int]:
+        """Token ids of an answer to the prompt that `values` came from, between `<sos>` and `<eos>`.
+
+        Lexemes outside the vocabulary are spelled letter by letter, so the code comes back whole; only a lexeme with a
+        letter that cannot be spelled becomes `<unk>`.
+
+        Raises:
+            TokenizerError: the code cannot be split into lexemes.
+        """
+        if code.strip() == UNSUPPORTED:
+            return [SOS, self.ids[UNSUPPORTED], EOS]
+        aligner = values.aligner()
+        ids = [SOS]
+        for lexeme in self.language.split(code):
+            ids += self._lexeme_ids(lexeme, aligner.reference(lexeme))
+        return [*self.phrases.join(ids), EOS]
+
+    def _lexeme_ids(self, lexeme: str, reference: str | None) -> list[int]:
+        if reference is not None:
+            return [self.ids[reference]]
+        if lexeme in self._answer_lexemes:
+            return [self._answer_lexemes[lexeme]]
+        letters = [self.ids.get(f"<char:{c}>", UNK) for c in lexeme]
+        return [UNK] if UNK in letters else [self.ids[SPELL], *letters]
+
+    def decode(self, ids: Iterable[int], values: slots.Slots, *, style: str = "full") -> str:
+        """The code that `ids` stand for, in the house style; reading stops at `<eos>`.
+
+        Args:
+            style: "full" spells types as `vec3<f32>`, "short" as `vec3f`.
+        """
+        found = self.decode_lexemes(ids, values)
+        return self.language.layout(self.language.shorten(found) if style == "short" else found)
+
+    def decode_lexemes(self, ids: Iterable[int], values: slots.Slots) -> list[str]:
+        """The lexemes that `ids` stand for, slots replaced by their text, spelled ones put together."""
+        references = values.references()
+        found: list[str] = []
+        for k in (part for token in ids for part in self.phrases.expand(token)):
+            if k == EOS:
+                break
+            token = self.tokens[k]
+            if token == SPELL:
+                found.append("")
+            elif token.startswith("<char:") and found:
+                found[-1] += token[6:-1]
+            elif k not in (PAD, SOS):
+                found.append(references.get(token, token))
+        return [lexeme for lexeme in found if lexeme]
+
+    def answer_mask(self, values: slots.Slots) -> NDArray[np.bool_]:
+        """Which tokens an answer to this prompt may hold, [V]: lexemes, spelling, `<eos>` and the slots it has."""
+        mask = np.zeros(len(self), dtype=np.bool_)
+        spelling = range(self.ids[SPELL], self.ids[SPELL] + 1 + len(_SPELLED))
+        mask[[EOS, self.ids[UNSUPPORTED], *spelling]] = True
+        mask[self.answer_ids] = True
+        mask[self.phrases.first :] = True
+        mask[[self.ids[token] for token in values.references()]] = True
+        return mask
+
+    # -- files
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make this tokenizer again."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "lowercase": self.lowercase,
+            "max_length": self.max_length,
+            "reserved": len(reserved_tokens()),
+            "tokens": self.tokens[len(reserved_tokens()) :],
+            "uses": self.uses,
+            "merges": self.phrases.merges,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the canonical JSON, in hexadecimal: the same for every tokenizer that encodes alike."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_text(self) -> str:
+        """The contents of `tokenizer.json`."""
+        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Read `tokenizer.json`.
+
+        Raises:
+            TokenizerError: the file is missing, is no tokenizer, or was written by another version.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["format"] != FORMAT or data["reserved"] != len(reserved_tokens()):
+                raise TokenizerError("written by another version of the tokenizer; run `pipeline preprocess` again")
+            return cls(
+                data["tokens"],
+                data["uses"],
+                kind=data["kind"],
+                lowercase=data["lowercase"],
+                max_length=data["max_length"],
+                merges=data["merges"],
+            )
+        except OSError as error:
+            raise TokenizerError(f"{path}: cannot be read: {error.strerror}") from error
+        except TokenizerError as error:
+            raise TokenizerError(f"{path}: {error}") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise TokenizerError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from error
