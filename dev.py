@@ -4,8 +4,8 @@
     python3 dev.py demo "normalize a vector"    train the model on the seed corpus, export it, and ask it
     python3 dev.py test                         everything CI checks: lint, types, tests, and the wheel on its own
 
-Both install into folders of this checkout (.venv, .venv-wheel) and leave the rest of the machine alone, except that `test`
-installs Mesa's software Vulkan with apt where it may: the corpus is compiled for a graphics device.
+Both install into folders of this checkout (.venv, .venv-wheel) and leave the rest of the machine alone, except that
+`test` installs Mesa's software Vulkan with apt where it may: the corpus is compiled for a graphics device.
 """
 
 from __future__ import annotations

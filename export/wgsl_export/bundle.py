@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def _write_files(
     write_text(folder / TOKENIZER, tokenizer.to_text())
     metadata = {"tokenizer": tokenizer.fingerprint, "checkpoint": checkpoint_hash}
     tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
-    save_file(tensors, folder / MODEL, metadata=metadata)
+    # one key, since safetensors writes several in random order and the same checkpoint is to give the same bytes
+    save_file(tensors, folder / MODEL, metadata={"made_from": json.dumps(metadata)})
     for precision, files in GRAPHS.items():
         onnx.save(encoder_graph(weights, precision, metadata), folder / files["encoder"])
         onnx.save(decoder_graph(weights, precision, metadata), folder / files["decoder"])
@@ -110,6 +112,7 @@ def _manifest(
         "training": {
             "checkpoint": file_hash(checkpoint / MODEL),
             "data": state.data,
+            "settings": state.settings,
             "export_settings": config.digest("export"),
             "epoch": state.best_epoch,
             config.training.monitor: state.best_loss,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _EPILOG = """\b
 Exit status:
-  0 done    2 wrong usage    5 configuration    6 corpus    7 missing or mismatched files
+  0 done    2 wrong usage    4 damaged bundle    5 configuration    6 corpus    7 missing or mismatched files
   8 training diverged    9 export differs from the model    10 device or package missing    130 stopped
 """
 
@@ -37,6 +39,9 @@ class Pipeline(click.Group):
         except WgslInferError as error:
             click.echo(f"pipeline: {error}", err=True)
             ctx.exit(error.exit_status)
+        except KeyboardInterrupt:
+            click.echo("pipeline: stopped", err=True)
+            ctx.exit(130)
         except OSError as error:
             if error.filename is None:
                 raise
@@ -55,7 +60,7 @@ def pipeline() -> None:
     pipeline run --config config/mytask.toml
     wgsl-infer --model runs/mytask/bundle "..."
 
-    Each stage reads what the one before it wrote and can be run alone: preprocess, train, export.
+    Each stage reads what the one before it wrote and can be run alone: preprocess, train, export, evaluate.
     """
 
 
@@ -176,6 +181,41 @@ def export(path: Path, overrides: tuple[str, ...], force: bool) -> None:
     config = _load(path, overrides)
     export_bundle(config, force=force, say=click.echo)
     click.echo(f'now: wgsl-infer --model {config.bundle_folder} "..."')
+
+
+@pipeline.command()
+@_configured
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["train", "val", "test"]),
+    help="The part of the corpus; may be repeated. Unless told: val and test together.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N pairs, evenly spread.")
+@click.option("--bundle", type=click.Path(path_type=Path), metavar="DIR", help="Another bundle than the run's own.")
+@click.option("--precision", type=click.Choice(["int8", "float32"]), help="Which graphs of the bundle to run.")
+@click.option("--beam", type=click.IntRange(min=1), metavar="N", help="Keep N hypotheses at each step (1: greedy).")
+def evaluate(
+    path: Path,
+    overrides: tuple[str, ...],
+    parts: tuple[str, ...],
+    limit: int | None,
+    bundle: Path | None,
+    precision: str | None,
+    beam: int | None,
+) -> None:
+    """Measure the bundle on a part of the corpus, beside a retrieval baseline; writes report.json and report.html.
+
+    With the [validate] extra and a graphics adapter, answers are also compiled and run.
+    """
+    from .evaluation import DEFAULT_PARTS, Options
+    from .evaluation import evaluate as run_evaluation
+
+    command = shlex.join(["pipeline", *sys.argv[1:]])
+    chosen = tuple(dict.fromkeys(parts)) or DEFAULT_PARTS
+    options = Options(chosen, limit, bundle, precision, beam, command)
+    run_evaluation(_load(path, overrides), options, click.echo)
 
 
 @pipeline.command()

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from .extras import INSTALL, NEEDED
 
-_OPTIONAL = {"tensorboard": "event files (pipeline train --tensorboard)", "wgpu": "pipeline validate"}
+_OPTIONAL = {"tensorboard": "event files (pipeline train --tensorboard)", "wgpu": "pipeline validate and evaluate"}
 
 
 def examine() -> tuple[list[str], bool]:

@@ -79,13 +79,20 @@ def training_status(config: Config) -> str:
 
 def bundle_is_current(config: Config) -> bool:
     """Whether the bundle was made from the best checkpoint with these settings."""
-    from .checkpoint import MODEL, CheckpointFolder
+    from .checkpoint import MODEL, CheckpointFolder, read_state
 
     try:
-        manifest = read_json(config.bundle_folder / MANIFEST, "")
+        made_from = read_json(config.bundle_folder / MANIFEST, "")["training"]
         best = CheckpointFolder(config.checkpoint_folder).find("best")
-        made_from = (manifest["training"]["checkpoint"], manifest["training"]["export_settings"])
-        return bool(made_from == (file_hash(best / MODEL), config.digest("export")))
+        state = read_state(best)
+        # equal weights may belong to another tokenizer or another max_seq_len
+        now = {
+            "checkpoint": file_hash(best / MODEL),
+            "data": state.data,
+            "settings": state.settings,
+            "export_settings": config.digest("export"),
+        }
+        return bool(now.items() <= made_from.items())
     except (WgslInferError, KeyError):
         return False
 

@@ -73,6 +73,9 @@ def train(config: Config, *, resume: bool = False, tensorboard: bool = False) ->
             try:
                 while not is_finished(run.state, config.training):
                     _epoch(run)
+                    if _stop_wanted(run) and not is_finished(run.state, config.training):
+                        _save(run)
+                        raise Interrupted
             finally:
                 run.report.close(run.state.history or [])
         _save(run)
@@ -164,7 +167,10 @@ def is_finished(state: State, settings: Training) -> bool:
 
 
 def _epoch(run: Run) -> None:
-    """Train on every batch once, validate, remember the best, and save when it is time."""
+    """Train on every batch once, validate, remember the best, and save when it is time.
+
+    A run that is asked to stop returns from the middle of the epoch; it goes on from there when resumed.
+    """
     state, settings = run.state, run.config.training
     order = run.train.order(settings.batch_size, settings.seed, state.epoch)
     total_steps = settings.num_epochs * len(order)
@@ -177,13 +183,9 @@ def _epoch(run: Run) -> None:
         norm = _update(run, rows)
         state.batch += 1
         state.step += 1
-        if run.together.sum([float(run.asked_to_stop)], run.device)[0]:
-            state.seconds = time.perf_counter() - began
-            _check_losses(run)
-            state.loss_sum, tokens = run.together.sum([state.loss_sum, float(state.tokens)], run.device)
-            state.tokens = int(tokens)
-            _save(run)
-            raise Interrupted
+        if state.batch < len(order) and _stop_wanted(run):
+            _pause(run, time.perf_counter() - began)
+            return
     _check_losses(run)
     seconds = time.perf_counter() - began
     loss_sum, tokens = run.together.sum([state.loss_sum, float(state.tokens)], run.device)
@@ -205,6 +207,20 @@ def _epoch(run: Run) -> None:
     _remember_best(run, row)
     if state.epoch % settings.save_every == 0:
         _save(run)
+
+
+def _stop_wanted(run: Run) -> bool:
+    """Whether any of the processes was asked to stop, so that all of them do."""
+    return bool(run.together.sum([float(run.asked_to_stop)], run.device)[0])
+
+
+def _pause(run: Run, seconds: float) -> None:
+    """Bring the state of an unfinished epoch up to date."""
+    state = run.state
+    _check_losses(run)
+    state.seconds = seconds
+    state.loss_sum, tokens = run.together.sum([state.loss_sum, float(state.tokens)], run.device)
+    state.tokens = int(tokens)
 
 
 def _update(run: Run, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:

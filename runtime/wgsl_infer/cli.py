@@ -133,7 +133,7 @@ def _answer_all(
             if options.json:
                 print(json.dumps(answer.to_json(), ensure_ascii=False))
             else:
-                _print_code(answer, where, separate=number > 1)
+                _print_code(answer, where, separate=answered)
             answered |= answer.code is not None
         sys.stdout.flush()
     return ANSWERED if answered or number == 0 else NO_ANSWER

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wgsl_pipeline.validation import UNSUPPORTED, Validator, ValidatorUnavailable, fillings, one_line
+from wgsl_pipeline.validation.validator import UNSUPPORTED, Validator, ValidatorUnavailable, fillings, one_line
 
 EXPRESSIONS = [
     "1.0",

@@ -1,0 +1,5 @@
+"""Whether an answer is valid WGSL: naga compiles it in the smallest wrapper that declares its free names."""
+
+from .validator import Solution, Validator, ValidatorUnavailable
+
+__all__ = ["Solution", "Validator", "ValidatorUnavailable"]

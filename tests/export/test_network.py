@@ -1,0 +1,155 @@
+"""The graphs compute what PyTorch computes, for every kind of network and every size of batch."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from builders import small_model
+from wgsl_export.network import decoder_graph, encoder_graph, quantise
+from wgsl_export.parity import TOLERANCE
+from wgsl_export.weights import plain_weights
+from wgsl_infer.search import pad
+from wgsl_infer.tokenizer import PAD
+from wgsl_pipeline.model import Transformer
+
+KINDS = [
+    {"norm": norm, "positions": positions, "activation": activation, "tie_output": tied}
+    for norm, positions, activation, tied in itertools.product(
+        ("post", "pre"), ("sinusoidal", "relative"), ("relu", "gelu"), (False, True)
+    )
+]
+SHAPES = [(1, 1, 1), (1, 2, 9), (3, 7, 4), (2, 48, 46), (5, 12, 12)]  # prompts, their longest, tokens of answers
+
+
+def name(kind: dict[str, object]) -> str:
+    return "-".join("tied" if value is True else "untied" if value is False else str(value) for value in kind.values())
+
+
+def batch(rows: int, longest: int, length: int) -> tuple[list[list[int]], np.ndarray]:
+    """Prompts of several lengths, one of them the longest, and answers."""
+    generator = np.random.default_rng(rows)
+    lengths = [longest, *generator.integers(1, longest + 1, rows - 1).tolist()]
+    return [generator.integers(4, 40, n).tolist() for n in lengths], generator.integers(4, 40, (rows, length))
+
+
+@torch.no_grad()
+def expected(model: Transformer, sources: list[list[int]], given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The encoder's output, zero behind the prompts' ends, and the logits."""
+    source = torch.from_numpy(pad(sources))
+    memory, _ = model.encode(source)
+    return (memory * (source != PAD)[..., None]).numpy(), model(source, torch.from_numpy(given)).numpy()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=name)
+def test_float32_graphs_compute_what_pytorch_does(graphs: Any, kind: dict[str, object]) -> None:
+    model = small_model(encoder_layers=2, **kind)
+    run = graphs.of(plain_weights(model), "float32")
+    for shape in SHAPES:
+        sources, given = batch(*shape)
+        memory, logits = expected(model, sources, given)
+        assert logits.std() > 0.1
+        there = (pad(sources) != PAD)[..., None]
+        assert np.abs(run.encode(sources)["memory"] * there - memory).max() <= TOLERANCE, shape
+        assert np.abs(run.logits(sources, given) - logits).max() <= TOLERANCE, shape
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=name)
+def test_int8_graphs_compute_nearly_what_pytorch_does(graphs: Any, kind: dict[str, object]) -> None:
+    model = small_model(encoder_layers=2, **kind)
+    run = graphs.of(plain_weights(model), "int8")
+    for shape in ((1, 9, 6), (3, 7, 4)):
+        sources, given = batch(*shape)
+        logits = expected(model, sources, given)[1]
+        found = run.logits(sources, given)
+        assert found.dtype == np.float32
+        difference = np.abs(found - logits)
+        assert difference.max() > TOLERANCE  # or it is not int8
+        assert difference.mean() < 0.08 * logits.std()
+
+
+def test_a_change_of_any_weight_shows_in_the_outputs(graphs: Any) -> None:
+    """So parity proves that every weight has found its place."""
+    for kind in (KINDS[0], KINDS[-1]):
+        plain = plain_weights(small_model(**kind))
+        sources, given = batch(3, 12, 12)
+        run = graphs.of(plain, "float32")
+        before = [run.encode(sources)["memory"], run.logits(sources, given)]
+        for tensor in plain.tensors:
+            kept = plain.tensors[tensor]
+            plain.tensors[tensor] = kept + np.linspace(0.02, 0.04, kept.size, dtype=np.float32).reshape(kept.shape)
+            if tensor not in ("encoder_bias.weight", "decoder_bias.weight"):  # they are in the tables
+                run = graphs.of(plain, "float32")
+                after = [run.encode(sources)["memory"], run.logits(sources, given)]
+                assert max(np.abs(a - b).max() for a, b in zip(after, before, strict=True)) > TOLERANCE, tensor
+            plain.tensors[tensor] = kept
+
+
+def test_padding_does_not_change_a_prompts_answers(graphs: Any) -> None:
+    run = graphs.of(plain_weights(small_model()), "float32")
+    sources, given = batch(1, 5, 6)
+    longer = [sources[0], [7] * 30]
+    beside = run.logits(longer, np.repeat(given, 2, axis=0))[:1]
+    np.testing.assert_allclose(beside, run.logits(sources, given), atol=1e-5)
+
+
+def test_inputs_and_outputs_have_the_names_the_runtime_wants() -> None:
+    weights = plain_weights(small_model(decoder_layers=2))
+    cross = [f"cross_{part}_{k}" for k in range(2) for part in ("key", "value")]
+    encoder, decoder = (make(weights, "float32", {}).graph for make in (encoder_graph, decoder_graph))
+    assert [value.name for value in encoder.input] == ["source"]
+    assert [value.name for value in encoder.output] == ["memory", "source_bias", *cross]
+    past = [value.replace("cross", "past") for value in cross]
+    assert [value.name for value in decoder.input] == ["tokens", "source_bias", *cross, *past]
+    assert [value.name for value in decoder.output] == ["logits", *(value.removeprefix("past_") for value in past)]
+
+
+def test_keys_and_values_of_the_prompt_are_not_computed_again() -> None:
+    """The decoder holds no weight of the projections that the encoder's output goes through."""
+    weights = plain_weights(small_model())
+    held = {
+        graph.name: {value.name for value in graph.initializer}
+        for graph in (make(weights, "float32", {}).graph for make in (encoder_graph, decoder_graph))
+    }
+    assert "decoder.0.cross.kv.weight" in held["encoder"]
+    assert not {value for value in held["decoder"] if "cross.kv" in value}
+
+
+@pytest.mark.parametrize("make", [encoder_graph, decoder_graph])
+def test_int8_graphs_store_every_matrix_in_a_byte_a_weight(make: Any) -> None:
+    weights = plain_weights(small_model(d_model=64, dim_feedforward=128))
+    graphs = {precision: make(weights, precision, {}) for precision in ("float32", "int8")}
+    matrices = [
+        value
+        for value in graphs["int8"].graph.initializer
+        if len(value.dims) == 2 and value.name != "positions" and not value.name.endswith(".scale")
+    ]
+    assert len(matrices) >= 5
+    assert {value.data_type for value in matrices} == {onnx.TensorProto.INT8}
+    assert graphs["int8"].ByteSize() < 0.5 * graphs["float32"].ByteSize()
+
+
+# ---------------------------------------------------------------- quantisation
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_quantised_values_are_off_by_half_a_step_at_most(axis: int) -> None:
+    weight = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    values, scales = quantise(weight, axis)
+    assert values.dtype == np.int8
+    assert scales.shape == (weight.shape[1 - axis],)
+    spread = np.expand_dims(scales, axis)
+    assert (np.abs(values * spread - weight) <= spread * 0.5001).all()
+    assert (np.abs(values).max(axis=axis) == 127).all()
+
+
+def test_a_channel_of_zeros_stays_zero() -> None:
+    weight = np.array([[0.0, 1.0], [0.0, -2.0]], dtype=np.float32)
+    values, scales = quantise(weight, axis=0)
+    assert values.tolist() == [[0, 64], [0, -127]]
+    assert np.isfinite(scales).all()

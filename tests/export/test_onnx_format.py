@@ -1,0 +1,97 @@
+"""What is written is ONNX of the one version that is pinned, and invalid graphs are not written."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from builders import small_model
+from wgsl_export import onnx_format
+from wgsl_export.network import decoder_graph, encoder_graph
+from wgsl_export.onnx_format import IR_VERSION, OPSET, Graph
+from wgsl_export.weights import plain_weights
+
+MODELS = [(make, precision) for make in (encoder_graph, decoder_graph) for precision in ("float32", "int8")]
+
+
+def written(make: object, precision: str, **changes: object) -> onnx.ModelProto:
+    return make(plain_weights(small_model(**changes)), precision, {"tokenizer": "abc"})  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("make", "precision"), MODELS)
+def test_opset_and_ir_are_the_pinned_ones_and_no_other_domain_is_used(make: object, precision: str) -> None:
+    model = written(make, precision)
+    assert (OPSET, IR_VERSION) == (17, 8)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+    assert model.ir_version == IR_VERSION
+    assert {node.domain for node in model.graph.node} == {""}
+    assert model.producer_name == "wgsl-infer"
+
+
+@pytest.mark.parametrize(("make", "precision"), MODELS)
+@pytest.mark.parametrize(
+    "kind", [{}, {"norm": "pre", "positions": "relative", "activation": "gelu", "tie_output": True}]
+)
+def test_graphs_pass_the_checker_with_every_shape_inferred(
+    make: object, precision: str, kind: dict[str, object]
+) -> None:
+    model = written(make, precision, **kind)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+
+
+def test_metadata_is_stored_as_strings() -> None:
+    model = written(encoder_graph, "float32")
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"tokenizer": "abc"}
+
+
+def test_the_pins_stand_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_format, "OPSET", 18)
+    monkeypatch.setattr(onnx_format, "IR_VERSION", 9)
+    g = Graph("small")
+    g.output("y", g.input("x", "float32", [2]), "float32", [2])
+    model = g.model({})
+    assert (model.opset_import[0].version, model.ir_version) == (18, 9)
+
+
+def test_a_graph_is_written_node_by_node() -> None:
+    g = Graph("small")
+    x = g.input("x", "float32", ["batch", 2])
+    g.output("y", g.node("Mul", x, g.number(2.0)), "float32", ["batch", 2])
+    model = g.model({})
+    assert [node.op_type for node in model.graph.node] == ["Mul", "Identity"]
+    dimension = model.graph.input[0].type.tensor_type.shape.dim
+    assert (dimension[0].dim_param, dimension[1].dim_value) == ("batch", 2)
+    assert model.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT
+
+
+def test_a_constant_is_stored_once_for_each_name() -> None:
+    g = Graph("small")
+    table = np.arange(4, dtype=np.float32)
+    assert g.constant("table", table) == g.constant("table", table) == "table"
+    assert g.number(0.5) == g.number(0.5) != g.number(0.25)
+    assert g.integers(1, 2) == g.integers(1, 2) != g.integers(12)
+    x = g.input("x", "float32", [4])
+    g.output("y", g.node("Add", x, "table"), "float32", [4])
+    assert sorted(initializer.name for initializer in g.model({}).graph.initializer) == sorted(
+        {"table", g.number(0.5), g.number(0.25), g.integers(1, 2), g.integers(12)}
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda g, x: g.node("NoSuchOperator", x),
+        lambda g, x: g.node("Add", x, "nowhere"),
+        lambda g, x: g.node("Add", x, g.constant("wrong", np.zeros((3, 5), dtype=np.float32))),
+        lambda g, x: g.node("Add", x, g.integers(1)),
+    ],
+)
+def test_an_invalid_graph_is_refused(spoil: object) -> None:
+    g = Graph("small")
+    x = g.input("x", "float32", [2, 4])
+    g.output("y", spoil(g, x), "float32", [2, 4])  # type: ignore[operator]
+    with pytest.raises((onnx.checker.ValidationError, onnx.shape_inference.InferenceError)):
+        g.model({})

@@ -1,0 +1,226 @@
+"""Answers that compute the same count as equal, others do not, and nothing an answer does stops the evaluation."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from wgsl_pipeline.evaluation.comparison import Function
+from wgsl_pipeline.evaluation.execution import (
+    DIFFERENT,
+    EQUAL,
+    HUNG,
+    NOT_RUN,
+    NOT_VALID,
+    SECONDS,
+    Executor,
+    Verdict,
+    agree,
+)
+from wgsl_pipeline.evaluation.probes import SAMPLES, Operand, ValueType, make_probe
+from wgsl_pipeline.validation import Validator
+
+UV = "(@location(0) uv: vec2<f32>) -> @location(0) vec4<f32>"
+TINTED = (
+    "@group(0) @binding({time}) var<uniform> time: f32; @group(0) @binding({tex}) var tex: texture_2d<f32>;"
+    "@group(0) @binding({samp}) var samp: sampler;"
+    f"@fragment fn main{UV} {{{{ return {{value}}; }}}}"
+)
+COMPUTE = "@compute @workgroup_size(64) fn main() { let x = 1.0; }"
+
+COMPARISONS = [
+    ("normalize(v)", "v / length(v)", EQUAL),
+    ("normalize(v)", "normalize(a)", DIFFERENT),
+    ("normalize(v)", "normalise(v)", NOT_VALID),
+    ("mix(a, b, t)", "a + (b - a) * t", EQUAL),
+    ("a < b", "b > a", EQUAL),
+    ("a < b", "a > b", DIFFERENT),
+    ("x & 3u", "x % 4u", EQUAL),
+    ("3", "1 + 2", EQUAL),
+    ("3", "3.0", DIFFERENT),
+    ("x * x * x", "pow(x, 3.0)", DIFFERENT),  # pow has no value below 0
+    ("log(x)", "log2(x) * 0.693147", EQUAL),  # neither has
+    ("m * vec4<f32>(p, 1.0)", "m[0] * p.x + m[1] * p.y + m[2] * p.z + m[3]", EQUAL),
+    ("params.offset.x + params.scale", "params.scale + params.offset.x", EQUAL),
+    ("palette[k].rgb", "palette[0].rgb", DIFFERENT),
+    ("textureSample(tex, samp, uv).rgb", "textureSample(tex, samp, uv.xy).xyz", EQUAL),
+    ("textureSample(tex, samp, uv).rgb", "textureSample(tex, samp, uv * 2.0).rgb", DIFFERENT),
+    ("fwidth(x)", "abs(dpdx(x)) + abs(dpdy(x))", EQUAL),
+    ("log(-1.0 - x * x)", "x", NOT_RUN),  # is never a number
+    ("modf(x)", "fract(x)", NOT_RUN),
+    ("arrayLength(&data)", "4u", NOT_RUN),
+    ("x += 1.0;", "x = x + 1.0;", NOT_RUN),
+    ("fn f(x: f32) -> f32 { return x * 2.0; }", "fn twice(a: f32) -> f32 { return a + a; }", EQUAL),
+    ("fn f(x: f32) -> f32 { return x * 2.0; }", "fn twice(a: vec2<f32>) -> f32 { return a.x; }", DIFFERENT),
+    ("fn f(x: f32) -> f32 { return x * 2.0; }", "x * 2.0", DIFFERENT),
+    (
+        "fn tint(t: texture_2d<f32>, s: sampler, p: vec2<f32>) -> vec3<f32> { return textureSample(t, s, p).rgb; }",
+        "fn look(a: texture_2d<f32>, b: sampler, c: vec2<f32>) -> vec3<f32> { return textureSample(a, b, c).xyz; }",
+        EQUAL,
+    ),
+    ("fn clear(p: ptr<function, f32>) { *p = 0.0; }", "fn clear(p: ptr<function, f32>) { *p = 1.0; }", NOT_RUN),
+    ("acosh(x)", "log(x + sqrt(x * x - 1.0))", EQUAL),
+    (
+        "fn g(x: f32) -> f32 { return f(x) + 1.0; } fn f(x: f32) -> f32 { return x * x; }",
+        "fn g(x: f32) -> f32 { return x * x + 1.0; }",
+        EQUAL,
+    ),
+    (f"@fragment fn main{UV} {{ return uv.xyxy; }}", f"@fragment fn fs{UV} {{ return vec4f(uv, uv); }}", EQUAL),
+    (f"@fragment fn main{UV} {{ return uv.xyxy; }}", f"@fragment fn main{UV} {{ return uv.yxyx; }}", DIFFERENT),
+    (
+        TINTED.format(time=0, tex=1, samp=2, value="time * textureSample(tex, samp, uv)"),
+        TINTED.format(time=2, tex=0, samp=1, value="textureSample(tex, samp, uv) * time"),
+        EQUAL,
+    ),
+    (f"@fragment fn main{UV} {{ return uv.xyxy; }}", COMPUTE, DIFFERENT),
+    (COMPUTE, f"@fragment fn main{UV} {{ return uv.xyxy; }}", NOT_RUN),
+]
+
+
+@pytest.fixture(scope="module")
+def executor(validator: Validator) -> Iterator[Executor]:
+    """As for `validator`: a device that cannot run answers skips the tests that need one, and fails them on CI."""
+    with Executor() as found:
+        if not found.runs:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{found.device} cannot run answers")
+        yield found
+
+
+@pytest.mark.parametrize(("reference", "answer", "outcome"), COMPARISONS)
+def test_outcome(executor: Executor, reference: str, answer: str, outcome: str) -> None:
+    verdict = executor.compare(reference, answer)
+    assert verdict.outcome == outcome
+    assert bool(verdict.diagnostic) == (outcome == NOT_VALID)
+
+
+def test_checking_compiles(executor: Executor) -> None:
+    assert executor.check("sin(x)").diagnostic == ""
+    assert "never closed" in executor.check("sin(x").diagnostic
+
+
+def test_a_hang_ends_at_the_time_limit_and_the_next_comparison_works(executor: Executor) -> None:
+    os.kill(executor._process.pid, signal.SIGSTOP)
+    executor._seconds = 0.2
+    try:
+        assert executor.check("sin(x)").outcome == HUNG
+    finally:
+        executor._seconds = SECONDS
+    assert executor.compare("sin(x)", "sin(x + 0.0)").outcome == EQUAL
+
+
+def test_a_crash_is_survived(executor: Executor) -> None:
+    os.kill(executor._process.pid, signal.SIGKILL)
+    assert executor.compare("sin(x)", "cos(x)") == Verdict(HUNG, HUNG)
+    assert executor.compare("sin(x)", "cos(x)") == Verdict("", DIFFERENT)
+
+
+class DyingChild:
+    """Both process and pipe of a child that dies after these replies."""
+
+    def __init__(self, *replies: dict[str, str]) -> None:
+        self.replies = list(replies)
+
+    def poll(self, seconds: float) -> bool:
+        return True
+
+    def recv_bytes(self) -> bytes:
+        if not self.replies:
+            raise EOFError
+        return json.dumps(self.replies.pop(0)).encode()
+
+    def ignore(self, *arguments: object) -> None:
+        pass
+
+    send_bytes = kill = join = close = ignore
+
+
+@pytest.mark.parametrize(
+    ("replies", "verdict"),
+    [
+        ([], Verdict(HUNG, HUNG)),
+        ([{"diagnostic": ""}], Verdict("", NOT_RUN)),  # it was the reference
+        ([{"diagnostic": ""}, {"reference": ""}], Verdict("", HUNG)),
+        ([{"diagnostic": "bad"}, {"outcome": NOT_VALID}], Verdict("bad", NOT_VALID)),
+    ],
+)
+def test_the_blame_falls_on_what_was_under_way(replies: list[dict[str, str]], verdict: Verdict) -> None:
+    executor = object.__new__(Executor)  # without a device
+    executor._seconds = 1.0
+    executor._process = executor._pipe = DyingChild(*replies)
+    assert executor.compare("sin(x)", "cos(x)") == verdict
+
+
+def test_the_child_is_gone_at_the_end(validator: Validator) -> None:
+    with Executor() as executor:
+        process = executor._process.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+# ---------------------------------------------------------------- probes
+
+
+@pytest.mark.parametrize(
+    ("code", "operands", "result"),
+    [
+        ("mix(a, b, t)", "a:vec3<f32> b:vec3<f32> t:f32", "vec3<f32>"),
+        ("x % 3u", "x:u32", "u32"),
+        ("m * vec4<f32>(p, 1.0)", "m:mat4x4<f32> p:vec3<f32>", "vec4<f32>"),
+        ("ray.origin + ray.dir * t", "ray.origin:vec3<f32> ray.dir:vec3<f32> t:f32", "vec3<f32>"),
+        ("lights[k].color * s", "lights[].color:vec3<f32> k:u32 s:f32", "vec3<f32>"),
+        ("weights[k]", "weights[]:f32 k:u32", "f32"),
+    ],
+)
+def test_operands_have_the_types_of_the_validator(validator: Validator, code: str, operands: str, result: str) -> None:
+    probe = make_probe(validator, code)
+    assert probe is not None
+    assert " ".join(f"{operand.path}:{operand.kind.text}" for operand in probe.operands) == operands
+    assert probe.result.text == result
+
+
+def test_the_function_no_other_calls_is_run(validator: Validator) -> None:
+    probe = make_probe(validator, "fn g(x: f32) -> f32 { return f(x); } fn f(x: f32) -> f32 { return x; }")
+    assert probe is not None
+    assert probe.function == Function("g", ("f32",), "f32")
+
+
+def test_types() -> None:
+    assert ValueType.parse("mat3x2<f32>") == ValueType("mat3x2<f32>", "f32", 3, 2)
+    assert ValueType.parse("vec3<f32>") == ValueType("vec3<f32>", "f32", 1, 3)
+    for text in ("array<f32,4>", "Ray", "f16", "vec2<f16>", "ptr<function,f32>", ""):
+        assert ValueType.parse(text) is None
+
+
+def test_inputs_are_half_positive_and_unsigned_ones_wholly() -> None:
+    rng = np.random.default_rng(1)
+    floats, signed, unsigned = (Operand("x", ValueType(kind, kind)).sample(rng)[:, 0] for kind in ("f32", "i32", "u32"))
+    half = SAMPLES // 2
+    assert floats[:half].min() < 0 < floats[half:].min()
+    assert signed[:half].min() < 0 <= signed[half:].min()
+    assert unsigned.min() >= 0
+    assert (unsigned == unsigned.round()).all()
+
+
+# ---------------------------------------------------------------- agreement
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "exact", "same"),
+    [
+        ([1.0, 1000.0], [1.0005, 1000.9], False, True),
+        ([1.0], [1.003], False, False),
+        ([7.0], [7.0005], True, False),
+        ([math.nan, 2.0], [5.0, 2.0], False, True),
+        ([5.0, 2.0], [math.nan, 2.0], False, False),
+        ([5.0], [math.inf], False, False),
+        ([1.0, 2.0], [1.0], False, False),
+    ],
+)
+def test_agreement(wanted: list[float], found: list[float], exact: bool, same: bool) -> None:
+    assert agree(np.array(wanted), np.array(found), exact) is same
