@@ -59,6 +59,8 @@ def export_bundle(config: Config, *, force: bool = False, say: Say = lambda line
     state = read_state(checkpoint)
     if state.tokenizer != corpus.tokenizer.fingerprint:
         raise ArtefactError(f"{checkpoint}: trained with another tokenizer than {corpus.folder}: run `pipeline train`")
+    if state.model != config.digest("model"):
+        raise ArtefactError(f"{checkpoint}: another network than [model] of {config.path}: run `pipeline train`")
     model = Transformer(config.model, len(corpus.tokenizer))
     load_model(checkpoint, model)
     model.eval()

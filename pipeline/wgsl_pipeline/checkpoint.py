@@ -38,6 +38,7 @@ class State:
         seconds: spent on the epoch under way.
         best_loss, best_epoch: of the monitored loss; epoch 0 is none yet.
         settings: digest of the [model] and [training] tables, without the number of epochs.
+        model: digest of the [model] table alone: equal shapes may still be different networks.
         data: digest of what preprocessing made.
         tokenizer: its fingerprint.
         precision: float32 or bfloat16.
@@ -45,6 +46,7 @@ class State:
     """
 
     settings: str
+    model: str
     data: str
     tokenizer: str
     precision: str

@@ -56,6 +56,9 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     fresh.mkdir()
     try:
         yield fresh
+        for path in fresh.rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)  # some writers make files that only their owner can read
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from wgsl_infer.tokenizer import PAD
 
-from .checkpoint import CheckpointFolder, State, load_model, load_training, parameters, read_state
+from .checkpoint import CheckpointFolder, State, load_training, parameters, read_state
 from .config import Config
 from .dataset import Corpus, Pairs
 from .devices import autocast, choose_device, choose_precision
@@ -97,14 +97,14 @@ def _prepare(config: Config, together: Processes, *, resume: bool, tensorboard: 
     optimizer = make_optimizer(model, settings, device)
     state = State(
         settings=training_digest(config),
+        model=config.digest("model"),
         data=corpus.figures["inputs"],
         tokenizer=corpus.tokenizer.fingerprint,
         precision=choose_precision(settings.precision, device),
         history=[],
     )
-    best_weights: dict[str, Tensor] = {}
     if resume:
-        state, best_weights = _resume(checkpoints, state, model, optimizer)
+        state = _resume(checkpoints, state, model, optimizer)
         if not together.is_first:
             state.loss_sum, state.tokens = 0.0, 0  # saved as the sum over all processes
     report = Reporter(checkpoints.folder, settings.num_epochs, tensorboard=tensorboard, silent=not together.is_first)
@@ -120,7 +120,6 @@ def _prepare(config: Config, together: Processes, *, resume: bool, tensorboard: 
         checkpoints=checkpoints,
         report=report,
         parallel=together.wrap(model, device),
-        best_weights=best_weights,
     )
     if together.is_first and not resume:
         checkpoints.clear()
@@ -139,21 +138,15 @@ def training_digest(config: Config) -> str:
     return dataclasses.replace(config, training=training).digest("model", "training")
 
 
-def _resume(
-    checkpoints: CheckpointFolder, fresh: State, model: Transformer, optimizer: torch.optim.AdamW
-) -> tuple[State, dict[str, Tensor]]:
-    """The state and the best weights of the last checkpoint; weights and optimizer are loaded."""
+def _resume(checkpoints: CheckpointFolder, fresh: State, model: Transformer, optimizer: torch.optim.AdamW) -> State:
+    """The state of the last checkpoint; weights and optimizer are loaded. The best weights stay as they are on disk."""
     path = checkpoints.find("last")
     state = read_state(path)
     for what in ("settings", "data", "tokenizer"):
         if getattr(state, what) != getattr(fresh, what):
             raise ArtefactError(f"{path}: trained with other {what} than these; train without --resume")
-    best_weights: dict[str, Tensor] = {}
-    if state.best_epoch:
-        load_model(checkpoints.find("best"), model)
-        best_weights = parameters(model)
     load_training(path, model, optimizer)
-    return state, best_weights
+    return state
 
 
 # ---------------------------------------------------------------- one epoch

@@ -47,7 +47,7 @@ class OnnxModel:
         model = bundle.manifest["model"]
         self.layers: int = model["decoder_layers"]
         heads, width = model["nhead"], model["d_model"] // model["nhead"]
-        self._empty = (0, heads, 0, width)
+        self._empty = (heads, 0, width)
         options = _options(threads or default_threads(model["parameters"]))
         files = bundle.manifest["graphs"][precision]
         self.encoder = _open(bundle, files["encoder"], options, providers)
@@ -63,7 +63,7 @@ class OnnxModel:
         """Encode prompts (token ids with `<eos>`) and stand before the first token of their answers."""
         encoded = self.encoder.run(self._encoded_names, {"source": pad(sources)})
         feeds = dict(zip(self._encoded_names, encoded, strict=True))
-        empty = np.zeros((len(sources), *self._empty[1:]), dtype=np.float32)
+        empty = np.zeros((len(sources), *self._empty), dtype=np.float32)
         feeds |= dict.fromkeys(self._state_names, empty)
         return Decoding(self, feeds)
 

@@ -99,7 +99,6 @@ class Tokenizer:
         self.language = LANGUAGES[kind]
         rows = list(zip(self.tokens[len(reserved) :], self.uses, strict=True))
         self._prompt_words = {t: self.ids[t] for t, use in rows if use & PROMPT}
-        self._prompt_words |= {t: self.ids[t] for t in slots.WORD_NUMBERS}
         self._names = {t for t, use in rows if use & NAME}
         self._answer_lexemes = {t: self.ids[t] for t, use in rows if use & ANSWER}
         self._answer_lexemes |= {t: self.ids[t] for t in _WORD_LITERALS}
@@ -126,10 +125,10 @@ class Tokenizer:
         return EncodedPrompt([*(self.ids[t] for t in tokens), EOS], values)
 
     def _prompt_tokens(self, piece: Piece, values: slots.Slots, sentence_start: bool) -> list[str]:
+        if piece.kind == "sign" or piece.text.startswith("'"):
+            return [piece.text] if piece.text in self._prompt_words else []
         if piece.kind == "word":
             return self._word_tokens(piece.text, values, sentence_start)
-        if piece.kind == "sign":
-            return [piece.text] if piece.text in self._prompt_words else []
         if piece.kind == "number":
             family, text = slots.number_family(piece.text)
             if text in slots.WORD_NUMBERS:

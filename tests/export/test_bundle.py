@@ -278,7 +278,7 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(config: Config) -> None:
 
 def test_a_checkpoint_of_another_network_is_refused(config: Config) -> None:
     other = dataclasses.replace(config, model=dataclasses.replace(config.model, dim_feedforward=32))
-    with pytest.raises(ArtefactError, match="weights of another network than the configuration describes"):
+    with pytest.raises(ArtefactError, match="another network than"):
         export_bundle(other)
     assert not config.bundle_folder.exists()
 
@@ -291,3 +291,18 @@ def test_a_network_of_few_positions_can_be_exported(tmp_path: Path) -> None:
     preprocess(config)
     train(config)
     assert export_bundle(config)["generation"]["max_tokens"] == 30
+
+
+@pytest.mark.parametrize("change", [{"nhead": 1}, {"activation": "gelu"}, {"residual_scaling": "none"}])
+def test_another_network_of_the_same_shape_is_refused(
+    exported: tuple[Config, dict[str, Any], list[str]], change: dict[str, Any]
+) -> None:
+    config = dataclasses.replace(exported[0], model=dataclasses.replace(exported[0].model, **change))
+    before = tree(config.bundle_folder)
+    with pytest.raises(ArtefactError, match="another network"):
+        export_bundle(config, force=True)
+    assert tree(config.bundle_folder) == before
+
+
+def test_every_file_of_a_bundle_can_be_read_by_all(exported: tuple[Config, dict[str, Any], list[str]]) -> None:
+    assert {path.stat().st_mode & 0o444 for path in exported[0].bundle_folder.iterdir()} == {0o444}

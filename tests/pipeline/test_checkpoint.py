@@ -21,7 +21,14 @@ from wgsl_pipeline.settings import Training
 
 
 def state(epoch: int = 1, step: int = 5, **more: Any) -> State:
-    values: dict[str, Any] = {"settings": "s", "data": "d", "tokenizer": "t", "precision": "float32", "history": []}
+    values: dict[str, Any] = {
+        "settings": "s",
+        "model": "m",
+        "data": "d",
+        "tokenizer": "t",
+        "precision": "float32",
+        "history": [],
+    }
     return State(epoch=epoch, step=step, **(values | more))
 
 

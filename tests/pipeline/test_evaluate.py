@@ -157,7 +157,8 @@ def test_the_loss_is_that_of_the_checkpoint(config: Config, monkeypatch: pytest.
     corpus = Corpus.open(config.data_folder)
     model = Transformer(config.model, len(corpus.tokenizer), torch.Generator().manual_seed(1))
     checkpoints = CheckpointFolder(config.checkpoint_folder)
-    state = State(settings="", data="", tokenizer=corpus.tokenizer.fingerprint, precision="float32", best_epoch=1)
+    made_from = {"settings": "", "model": config.digest("model"), "data": "", "tokenizer": corpus.tokenizer.fingerprint}
+    state = State(**made_from, precision="float32", best_epoch=1)
     checkpoints.save_best(state, parameters(model))
     report = evaluate(config, TRAIN)
     assert report["table"][-1]["loss_per_token"] is None  # the bundle was made from another checkpoint

@@ -278,7 +278,7 @@ def test_a_run_is_finished_behind_its_last_epoch_or_its_patience() -> None:
     settings = Training(num_epochs=10, early_stopping_patience=3)
 
     def finished(**values: int) -> bool:
-        return is_finished(State("s", "d", "t", "float32", **values), settings)  # type: ignore[arg-type]
+        return is_finished(State("s", "m", "d", "t", "float32", **values), settings)  # type: ignore[arg-type]
 
     assert not finished(epoch=0)
     assert not finished(epoch=9, best_epoch=9)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,19 @@ def test_an_answer_has_a_score_a_confidence_and_a_time(generator: Generator) -> 
 def test_score_and_confidence_tell_of_the_same_probability(generator: Generator) -> None:
     answer = generator("normalize a vector", length_penalty=0.0)
     assert answer.score == pytest.approx(math.log(answer.confidence))
+
+
+def test_the_time_of_a_batch_is_shared_out_among_its_prompts(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(100.0, 0.25)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert [answer.ms for answer in generator.generate(["normalize a vector"] * 5)] == [50.0] * 5
+    assert [answer.ms for answer in generator.generate(["normalize a vector"] * 5, beam=2)] == [250.0] * 5
+
+
+def test_one_word_is_enough_of_a_prompt(generator: Generator) -> None:
+    assert generator("normalize").code is not None
 
 
 def test_what_the_model_was_taught_to_refuse_has_no_code(generator: Generator) -> None:

@@ -385,3 +385,8 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, contents: bytes)
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match=r"none\.json: cannot be read"):
         Tokenizer.load(tmp_path / "none.json")
+
+
+def test_the_rest_of_an_apostrophe_is_never_a_name() -> None:
+    tokenizer = Tokenizer(["what", "red"], [PROMPT, PROMPT])
+    assert tokenizer.encode_prompt("what's red").slots.values["name"] == []
