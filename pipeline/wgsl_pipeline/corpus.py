@@ -19,7 +19,6 @@ from typing import Any
 
 from .errors import CorpusError
 
-_HEADER = re.compile(r"\s*\[\[\s*examples\s*\]\]\s*(#.*)?\s*")
 _KEYS = {"natural_language", "wgsl_code", "category"}
 # what may open a string of several lines, and what hides the quotes that do: a string of one line, or a remark
 _QUOTES = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\])*"|'[^']*'|\#.*""")
@@ -61,8 +60,8 @@ def read_examples(file: Path) -> Iterator[Example]:
         CorpusError: the file is not TOML of this form; the message names the line.
     """
     category = ""
-    for line, block in _blocks(file):
-        table = _parse(file, line, block)
+    for line, block in read_blocks(file, "examples"):
+        table = parse_toml(file, line, block)
         examples = table.pop("examples", [])
         if not isinstance(examples, list) or not all(isinstance(row, dict) for row in examples):
             raise CorpusError(f"{file}:{line}: examples is no list of tables; each begins with [[examples]]")
@@ -72,8 +71,13 @@ def read_examples(file: Path) -> Iterator[Example]:
             yield _example(file, line, row, category)
 
 
-def _blocks(file: Path) -> Iterator[tuple[int, str]]:
-    """The head of the file, then the text of each example, with the number of its first line."""
+def read_blocks(file: Path, table: str) -> Iterator[tuple[int, str]]:
+    """The head of a file, then the text from each `[[table]]` to the next, with the number of its first line.
+
+    Raises:
+        CorpusError: the file cannot be read.
+    """
+    header = re.compile(rf"\s*\[\[\s*{table}\s*\]\]\s*(#.*)?\s*")
     block: list[str] = []
     start = 1
     quotes = ""
@@ -81,7 +85,7 @@ def _blocks(file: Path) -> Iterator[tuple[int, str]]:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 # a header inside a multi-line string, where quotes are still open, is code
-                if not quotes and _HEADER.fullmatch(line):
+                if not quotes and header.fullmatch(line):
                     yield start, "".join(block)
                     block, start = [], number
                 block.append(line)
@@ -103,7 +107,12 @@ def _open_quotes(line: str, quotes: str) -> str:
     return quotes
 
 
-def _parse(file: Path, line: int, block: str) -> dict[str, Any]:
+def parse_toml(file: Path, line: int, block: str) -> dict[str, Any]:
+    """The tables of a block that begins at this line.
+
+    Raises:
+        CorpusError: it is not TOML.
+    """
     try:
         return tomllib.loads(block)
     except tomllib.TOMLDecodeError as error:

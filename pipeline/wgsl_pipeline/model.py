@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from wgsl_infer.tokenizer import PAD
 
 from .deepnet import ResidualScaling, initialise_layer
+from .dropout import Dropout
 from .positions import RelativeBias, sinusoids
 from .settings import Model as ModelSettings
 
@@ -79,8 +80,24 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, causal: bool) -> Tensor:
     if mask is not None and mask.is_floating_point():
         mask = mask.to(query.dtype)
-    found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
+    if query.device.type == "cpu" and query.requires_grad and dropout == 0.0:
+        found = _weigh(query, key, value, mask, causal)
+    else:
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
     return found.transpose(1, 2).flatten(2)  # [B, H, T, K] -> [B, T, D]
+
+
+def _weigh(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    """Scaled dot-product attention of short sequences: on a CPU its gradient takes a tenth of the fused kernel's time
+    (`python benchmarks/training_step.py`).
+    """
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+    if mask is not None:
+        scores = scores + mask if mask.is_floating_point() else scores.masked_fill(~mask, -math.inf)
+    found: Tensor = scores.float().softmax(-1).to(value.dtype) @ value
+    return found
 
 
 class Residual(nn.Module):
@@ -91,7 +108,7 @@ class Residual(nn.Module):
         self.pre = settings.norm == "pre"
         self.factor = factor  # DeepNet's alpha; 1 with pre norm
         self.norm = nn.LayerNorm(settings.d_model, eps=LAYER_NORM_EPSILON)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """What the sublayer reads."""
@@ -110,7 +127,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.up = nn.Linear(settings.d_model, settings.dim_feedforward)
         self.down = nn.Linear(settings.dim_feedforward, settings.d_model)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.activation = F.relu if settings.activation == "relu" else F.gelu
 
     def forward(self, x: Tensor) -> Tensor:
@@ -182,7 +199,7 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(vocabulary, settings.d_model)
         self.encoder = nn.ModuleList(EncoderLayer(settings, scaling.encoder) for _ in range(settings.encoder_depth))
         self.decoder = nn.ModuleList(DecoderLayer(settings, scaling.decoder) for _ in range(settings.decoder_depth))
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         pre = settings.norm == "pre"
         self.encoder_norm = nn.LayerNorm(settings.d_model, eps=LAYER_NORM_EPSILON) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(settings.d_model, eps=LAYER_NORM_EPSILON) if pre else nn.Identity()
@@ -212,15 +229,19 @@ class Transformer(nn.Module):
         """What each decoder layer attends to of the encoder's output [B, S, D]: keys and values, [B, H, S, K] each."""
         return [cast(DecoderLayer, layer).cross.keys_values(memory) for layer in self.decoder]
 
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Logits of each next token under teacher forcing; [B, S] and [B, T] -> [B, T, V]."""
+    def forward(self, source: Tensor, target: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Logits of each next token under teacher forcing; [B, S] and [B, T] -> [B, T, V].
+
+        Args:
+            columns: tokens to compute logits for, in this order; all V if None.
+        """
         memory, memory_mask = self.encode(source)
         x = self._embed(target)
         length = target.shape[1]
         mask = self.decoder_bias(length, length) if self.settings.positions == "relative" else None
         for layer, keys_values in zip(self.decoder, self.keys_values(memory), strict=True):
             x, _ = layer(x, keys_values, memory_mask, mask=mask, causal=mask is None)
-        return self.project(x)
+        return self.project(x, columns)
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's output [B, S, D] and which source positions hold a token, [B, 1, 1, S]."""
@@ -247,10 +268,12 @@ class Transformer(nn.Module):
             state.append(after)
         return self.project(x)[:, 0], state
 
-    def project(self, x: Tensor) -> Tensor:
-        """Logits of the decoder's output, [B, T, D] -> [B, T, V]."""
+    def project(self, x: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Logits of the decoder's output, of all tokens or of those in `columns`; [B, T, D] -> [B, T, V]."""
         weight = self.embedding.weight if self.settings.tie_output else self.output_weight
-        return F.linear(self.decoder_norm(x), weight, self.output_bias)
+        if columns is None:
+            return F.linear(self.decoder_norm(x), weight, self.output_bias)
+        return F.linear(self.decoder_norm(x), weight[columns], self.output_bias[columns])
 
     def _embed(self, tokens: Tensor, position: int = 0) -> Tensor:
         x = self.embedding(tokens) * math.sqrt(self.settings.d_model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,27 @@ def learning_rate(settings: Training, step: int, total: int) -> float:
     return settings.learning_rate * (settings.min_learning_rate + (1.0 - settings.min_learning_rate) * left)
 
 
+class Answers:
+    """The tokens that answers are made of, A of the V: the network need not learn to rule out words of prompts.
+
+    The runtime masks those out too, so its probabilities are the ones that are trained.
+
+    Args:
+        ids: the tokenizer's `target_ids`; the first is padding.
+        vocabulary: V.
+        device: where the batches are.
+    """
+
+    def __init__(self, ids: Sequence[int], vocabulary: int, device: torch.device) -> None:
+        self.columns = torch.tensor(ids, device=device)
+        self._places = torch.full((vocabulary,), PAD, device=device)
+        self._places[self.columns] = torch.arange(len(self.columns), device=device)
+
+    def wanted(self, tokens: Tensor) -> Tensor:
+        """Tokens as columns; padding stays padding. [B, T] -> [B, T]."""
+        return self._places[tokens]
+
+
 def summed_loss(logits: Tensor, wanted: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy summed over all target tokens, padding left out; [B, T, V] and [B, T] -> scalar, in float32."""
     return F.cross_entropy(
@@ -55,7 +77,7 @@ def summed_loss(logits: Tensor, wanted: Tensor, label_smoothing: float = 0.0) ->
 
 @torch.no_grad()
 def evaluate_loss(
-    model: nn.Module, pairs: Pairs, device: torch.device, precision: str, batch_size: int
+    model: nn.Module, pairs: Pairs, answers: Answers, device: torch.device, precision: str, batch_size: int
 ) -> float | None:
     """Cross-entropy per target token without dropout or smoothing, in nats; None without pairs."""
     if not len(pairs):
@@ -65,7 +87,7 @@ def evaluate_loss(
     for batch in pairs.in_order(batch_size):
         batch = batch.to(device)
         with autocast(device, precision):
-            logits = model(batch.source, batch.given)
-        total += float(summed_loss(logits, batch.wanted))
+            logits = model(batch.source, batch.given, answers.columns)
+        total += float(summed_loss(logits, answers.wanted(batch.wanted)))
         tokens += int((batch.wanted != PAD).sum())
     return total / tokens

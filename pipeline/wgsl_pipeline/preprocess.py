@@ -1,16 +1,17 @@
 """TOML corpus to Parquet shards and a tokenizer, in bounded memory.
 
-The corpus is parsed once into a temporary Parquet spool; what is kept of every pair in memory is 25 bytes of hashes and
-places. The spool is then read three times: twice to learn the vocabulary, once to encode.
+The pairs, and those drawn from recipes, go into a spool, which is read several times to learn the vocabulary and once
+to encode.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,17 @@ from .config import Config
 from .corpus import corpus_files, read_examples
 from .errors import CorpusError
 from .files import replaced_folder, write_json, write_text
+from .recipes.grammar import Cookbook
+from .recipes.read import read_cookbook
+from .recipes.sample import samples
+from .recipes.vary import varied
+from .spool import SPOOL_ROWS, Places, Row, SpoolWriter, spooled, text_hash
 from .vocabulary import learn_tokenizer
 
 PARTS = ("train", "val", "test")
+_VAIN_DRAWS = 20_000  # draws in a row that gave nothing new, after which the recipes count as exhausted
 DUPLICATE = len(PARTS)  # the part of a pair that stands in the corpus a second time: none
 
-_SPOOL_ROWS = 20_000  # pairs in memory at a time
-_SPOOL = pa.schema([("prompt", pa.string()), ("code", pa.string()), ("category", pa.string())])
 SHARD = pa.schema(
     [
         ("prompt", pa.string()),
@@ -42,16 +47,6 @@ SHARD = pa.schema(
         ("target", pa.list_(pa.int32())),
     ]
 )
-
-
-@dataclass
-class Places:
-    """Hashes and places of all pairs, in corpus order."""
-
-    prompts: array[int] = field(default_factory=lambda: array("Q"))
-    codes: array[int] = field(default_factory=lambda: array("Q"))
-    files: array[int] = field(default_factory=lambda: array("I"))
-    lines: array[int] = field(default_factory=lambda: array("I"))
 
 
 @dataclass
@@ -69,17 +64,23 @@ def preprocess(config: Config, say: Callable[[str], object] = lambda line: None)
         CorpusError: the corpus cannot be read, or leaves nothing to train on.
     """
     files = corpus_files(Path(config.dataset.train_path))
+    book = read_cookbook(Path(config.dataset.recipes)) if config.dataset.recipes else None
     with replaced_folder(config.data_folder) as folder:
         spool = folder / ".spool.parquet"
-        places = _spool(files, spool)
-        say(f"Loaded {len(places.prompts)} examples from {config.dataset.train_path}")
+        with SpoolWriter(spool) as writer:
+            places = _spool(files, writer)
+            say(f"Loaded {len(places.prompts)} examples from {config.dataset.train_path}")
+            drawn = _spool_recipes(config, book, places, writer) if book else np.zeros(0, dtype=np.int8)
         parts, warnings = _assign(config, files, places)
+        if book:
+            say(f"Drew {len(drawn)} pairs from {len(book.recipes)} recipes with {book.count_phrases()} phrasings")
+            parts = np.concatenate([parts, drawn])
         if not (parts == 0).any():
             raise CorpusError(f"{config.dataset.train_path}: no pair is left to train on")
         tokenizer = _learn(config, spool, parts)
         say(f"Vocabulary size: {len(tokenizer)}")
         write_text(folder / "tokenizer.json", tokenizer.to_text())
-        figures = _encode(config, tokenizer, spool, parts, folder, warnings)
+        figures = _encode(config, tokenizer, spool, parts, len(places.prompts), folder, warnings)
         if not figures["parts"]["train"]:
             raise CorpusError(f"{config.dataset.train_path}: no pair to train on is short enough: {warnings[-1]}")
         spool.unlink()
@@ -91,7 +92,8 @@ def preprocess(config: Config, say: Callable[[str], object] = lambda line: None)
 def inputs_digest(config: Config) -> str:
     """sha256 of all that preprocessing depends on: its settings and the bytes of the corpus."""
     digest = hashlib.sha256(config.digest("tokenizer", "dataset").encode())
-    for file in corpus_files(Path(config.dataset.train_path)):
+    files = corpus_files(Path(config.dataset.train_path))
+    for file in files + (corpus_files(Path(config.dataset.recipes)) if config.dataset.recipes else []):
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
@@ -100,34 +102,42 @@ def inputs_digest(config: Config) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def _spool(files: list[Path], spool: Path) -> Places:
+def _spool(files: list[Path], writer: SpoolWriter) -> Places:
     places = Places()
-    rows: dict[str, list[str]] = {name: [] for name in _SPOOL.names}
-    with pq.ParquetWriter(spool, _SPOOL, compression="lz4") as writer:
-        for number, file in enumerate(files):
-            for example in read_examples(file):
-                places.prompts.append(_hash(example.prompt))
-                places.codes.append(_hash(example.code))
-                places.files.append(number)
-                places.lines.append(example.line)
-                for name in rows:
-                    rows[name].append(getattr(example, name))
-                if len(rows["prompt"]) == _SPOOL_ROWS:
-                    writer.write_table(pa.table(rows, schema=_SPOOL))
-                    rows = {name: [] for name in rows}
-        writer.write_table(pa.table(rows, schema=_SPOOL))
+    for number, file in enumerate(files):
+        for example in read_examples(file):
+            places.prompts.append(text_hash(example.prompt))
+            places.codes.append(text_hash(example.code))
+            places.files.append(number)
+            places.lines.append(example.line)
+            writer.add(Row(example.prompt, example.code, example.category))
     return places
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _spool_recipes(config: Config, book: Cookbook, places: Places, writer: SpoolWriter) -> NDArray[np.int8]:
+    """Draw pairs, each prompt once and none that the corpus holds already; returns their parts (train, or val).
 
-
-def _spooled(spool: Path) -> Iterator[tuple[str, str, str]]:
-    """(prompt, code, category) of every pair."""
-    with pq.ParquetFile(spool) as file:
-        for batch in file.iter_batches(_SPOOL_ROWS):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    Phrasings and combinations held out are validated on and never trained on.
+    """
+    settings = config.dataset
+    wanted = [settings.recipe_pairs, round(settings.recipe_pairs * settings.held_out)]
+    known = set(places.prompts)
+    parts = array("b")
+    vain = 0
+    for sample in samples(book, settings.draw_seed, settings.held_out):
+        if not any(wanted) or vain > _VAIN_DRAWS:
+            break
+        part = int(sample.held_out)
+        key = text_hash(sample.prompt)
+        vain += 1
+        if not wanted[part] or key in known:
+            continue
+        known.add(key)
+        wanted[part] -= 1
+        vain = 0
+        parts.append(part)
+        writer.add(Row(sample.prompt, sample.code, sample.category, sample.misspelt))
+    return np.frombuffer(parts, dtype=np.int8) if parts else np.zeros(0, dtype=np.int8)
 
 
 # ---------------------------------------------------------------- splitting
@@ -187,7 +197,8 @@ def _by_hash(config: Config, prompts: NDArray[np.uint64]) -> NDArray[np.int8]:
 
 def _learn(config: Config, spool: Path, parts: NDArray[np.int8]) -> Tokenizer:
     def training_pairs() -> Iterator[tuple[str, str]]:
-        return ((row[0], row[1]) for row, part in zip(_spooled(spool), parts, strict=True) if part == 0)
+        rows = zip(spooled(spool), parts, strict=True)
+        return ((row.prompt, row.code) for row, part in rows if part == 0 and not row.misspelt)
 
     try:
         return learn_tokenizer(training_pairs, config.tokenizer)
@@ -213,7 +224,7 @@ class _ShardWriter:
         self._in_shard += 1
         if self._in_shard == self._rows_per_shard:
             self.close()
-        elif len(self._rows) == _SPOOL_ROWS:
+        elif len(self._rows) == SPOOL_ROWS:
             self._flush()
 
     def _flush(self) -> None:
@@ -233,8 +244,27 @@ class _ShardWriter:
         self._in_shard = 0
 
 
+def _copied(config: Config, spool: Path, parts: NDArray[np.int8], pairs: int) -> Iterator[tuple[Row, int]]:
+    """Every row that is no duplicate with its part; of the `pairs` first, the training pairs also as varied copies."""
+    draw = random.Random(config.dataset.draw_seed)
+    for number, (row, part) in enumerate(zip(spooled(spool), parts, strict=True)):
+        if part == DUPLICATE:
+            continue
+        yield row, int(part)
+        if part == 0 and number < pairs:
+            for _ in range(config.dataset.copies - 1):
+                prompt, code = varied(draw, row.prompt, row.code)
+                yield row._replace(prompt=prompt, code=code), 0
+
+
 def _encode(
-    config: Config, tokenizer: Tokenizer, spool: Path, parts: NDArray[np.int8], folder: Path, warnings: list[str]
+    config: Config,
+    tokenizer: Tokenizer,
+    spool: Path,
+    parts: NDArray[np.int8],
+    pairs: int,
+    folder: Path,
+    warnings: list[str],
 ) -> dict[str, Any]:
     """Write the shards and return the figures of the corpus."""
     metadata = {"tokenizer": tokenizer.fingerprint, "settings": config.digest("tokenizer", "dataset")}
@@ -242,18 +272,14 @@ def _encode(
     lengths = Counter[str]()
     categories = Counter[str]()
     too_long = 0
-    for (prompt, code, category), part in zip(_spooled(spool), parts, strict=True):
-        if part == DUPLICATE:
-            continue
-        encoded = tokenizer.encode_prompt(prompt)
-        target = tokenizer.encode_answer(code, encoded.slots)
+    for row, part in _copied(config, spool, parts, pairs):
+        encoded = tokenizer.encode_prompt(row.prompt)
+        target = tokenizer.encode_answer(row.code, encoded.slots)
         if max(len(encoded.ids), len(target)) > tokenizer.max_length:
             too_long += 1
             continue
-        writers[part].add(
-            {"prompt": prompt, "code": code, "category": category, "source": encoded.ids, "target": target}
-        )
-        categories[category or "(none)"] += 1
+        writers[part].add({**row._asdict(), "source": encoded.ids, "target": target})
+        categories[row.category or "(none)"] += 1
         # the specials at the ends are not counted
         lengths["prompt"] += len(encoded.ids) - 1
         lengths["code"] += len(target) - 2

@@ -162,6 +162,18 @@ class Dataset:
     split: str = setting(
         "order", "cut the file in this order, or send each pair by the hash of its prompt", choices=("order", "hash")
     )
+    recipes: str = setting("", "recipes to draw further pairs from: a TOML file or a folder of them; empty means none")
+    recipe_pairs: int = setting(0, "how many pairs to draw from the recipes for training", low=0, high=100_000_000)
+    held_out: float = setting(
+        0.02,
+        "share of the phrasings, and of the combinations of two recipes, drawn from for validation alone",
+        low=0.0,
+        high=0.5,
+    )
+    copies: int = setting(
+        1, "how often each training pair of the corpus stands in an epoch, from the second on varied", low=1, high=1000
+    )
+    draw_seed: int = setting(0, "of drawing from recipes and of varying copies", low=0, high=2**31 - 1)
     rows_per_shard: int = setting(100_000, "pairs in one Parquet file", low=1, high=100_000_000)
 
 

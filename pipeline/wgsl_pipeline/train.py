@@ -27,7 +27,7 @@ from .devices import autocast, choose_device, choose_precision
 from .distributed import Processes, processes
 from .errors import ArtefactError, TrainingDiverged
 from .model import Transformer
-from .optimisation import evaluate_loss, learning_rate, make_optimizer, summed_loss
+from .optimisation import Answers, evaluate_loss, learning_rate, make_optimizer, summed_loss
 from .reporting import Reporter
 from .settings import Training
 
@@ -50,6 +50,7 @@ class Run:
     optimizer: torch.optim.AdamW
     train: Pairs
     val: Pairs
+    answers: Answers
     checkpoints: CheckpointFolder
     report: Reporter
     parallel: nn.Module
@@ -117,6 +118,7 @@ def _prepare(config: Config, together: Processes, *, resume: bool, tensorboard: 
         optimizer=optimizer,
         train=corpus.pairs("train"),
         val=corpus.pairs("val"),
+        answers=Answers(corpus.tokenizer.target_ids, len(corpus.tokenizer), device),
         checkpoints=checkpoints,
         report=report,
         parallel=together.wrap(model, device),
@@ -186,7 +188,7 @@ def _epoch(run: Run) -> None:
         "epoch": state.epoch + 1,
         "step": state.step,
         "train_loss": loss_sum / tokens,
-        "val_loss": evaluate_loss(run.model, run.val, run.device, state.precision, settings.batch_size),
+        "val_loss": evaluate_loss(run.model, run.val, run.answers, run.device, state.precision, settings.batch_size),
         "learning_rate": run.optimizer.param_groups[0]["lr"],
         "gradient_norm": float(norm),
         "seconds": round(seconds, 3),
@@ -226,8 +228,8 @@ def _update(run: Run, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
     torch.manual_seed((settings.seed << 32) + state.step * together.count + together.rank)
     batch = run.train.batch(own if len(own) else rows[:1]).to(run.device)
     with autocast(run.device, state.precision):
-        logits = run.parallel(batch.source, batch.given)
-    loss = summed_loss(logits, batch.wanted, settings.label_smoothing)
+        logits = run.parallel(batch.source, batch.given, run.answers.columns)
+    loss = summed_loss(logits, run.answers.wanted(batch.wanted), settings.label_smoothing)
     if not len(own):
         loss = loss * 0.0
     run.optimizer.zero_grad(set_to_none=True)

@@ -112,6 +112,13 @@ class Tokenizer:
         """The tokens that stand for one lexeme of answers each, without slots and spelling."""
         return list(self._answer_lexemes.values())
 
+    @property
+    def target_ids(self) -> list[int]:
+        """All tokens that an answer to some prompt may hold, and the special ones: all but words of prompts alone."""
+        first = len(self.tokens) - len(self.uses)
+        learned = [first + k for k, use in enumerate(self.uses) if use & ANSWER]
+        return [*range(first), *learned, *range(self.phrases.first, len(self))]
+
     # -- prompts
 
     def encode_prompt(self, prompt: str) -> EncodedPrompt:

@@ -27,7 +27,7 @@ from wgsl_pipeline.evaluation.execution import DIFFERENT, Verdict
 from wgsl_pipeline.evaluation.stage import Options, evaluate
 from wgsl_pipeline.evaluation.teacher_forcing import token_losses
 from wgsl_pipeline.model import Transformer
-from wgsl_pipeline.optimisation import evaluate_loss
+from wgsl_pipeline.optimisation import Answers, evaluate_loss
 from wgsl_pipeline.preprocess import preprocess
 from wgsl_pipeline.validation import Validator, ValidatorUnavailable
 
@@ -146,9 +146,11 @@ def test_losses_add_up_to_the_loss_of_the_whole(tmp_path: Path) -> None:
     corpus = Corpus.open(config.data_folder)
     pairs, model = corpus.pairs("train"), small_model(len(corpus.tokenizer), max_seq_len=64)
     device = torch.device("cpu")
-    losses, tokens = token_losses(model, pairs, np.arange(len(pairs)), device)
-    assert losses.sum() / tokens.sum() == pytest.approx(evaluate_loss(model, pairs, device, "float32", 4), rel=1e-5)
-    alone, _ = token_losses(model, pairs, np.array([3, 1]), device)
+    answers = Answers(corpus.tokenizer.target_ids, len(corpus.tokenizer), device)
+    losses, tokens = token_losses(model, pairs, answers, np.arange(len(pairs)), device)
+    whole = evaluate_loss(model, pairs, answers, device, "float32", 4)
+    assert losses.sum() / tokens.sum() == pytest.approx(whole, rel=1e-5)
+    alone, _ = token_losses(model, pairs, answers, np.array([3, 1]), device)
     assert alone == pytest.approx(losses[[3, 1]], rel=1e-4)
 
 
@@ -169,7 +171,8 @@ def test_the_loss_is_that_of_the_checkpoint(config: Config, monkeypatch: pytest.
     report = evaluate(config, TRAIN)
     model.eval()
     known = [k for k, row in enumerate(corpus.texts("train")) if row["code"] != "<unsupported>"]
-    losses, tokens = token_losses(model, corpus.pairs("train"), np.array(known), torch.device("cpu"))
+    answers = Answers(corpus.tokenizer.target_ids, len(corpus.tokenizer), torch.device("cpu"))
+    losses, tokens = token_losses(model, corpus.pairs("train"), answers, np.array(known), torch.device("cpu"))
     assert report["table"][-1]["loss_per_token"] == pytest.approx(losses.sum() / tokens.sum())
 
 

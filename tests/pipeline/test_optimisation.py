@@ -15,10 +15,11 @@ from torch.nn import functional as F
 from builders import small_model
 from wgsl_infer.tokenizer import PAD
 from wgsl_pipeline.dataset import Pairs, Rows
-from wgsl_pipeline.optimisation import evaluate_loss, learning_rate, make_optimizer, summed_loss
+from wgsl_pipeline.optimisation import Answers, evaluate_loss, learning_rate, make_optimizer, summed_loss
 from wgsl_pipeline.settings import Training
 
 CPU = torch.device("cpu")
+ALL = Answers(range(40), 40, CPU)
 
 
 def logits_and_wanted() -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,7 +78,7 @@ def test_evaluation_is_the_mean_over_tokens_whatever_the_batch_size() -> None:
     ]
     pairs = Pairs(Rows(columns[0]), Rows(columns[1]))
     model = small_model(dropout=0.5).train()
-    losses = [evaluate_loss(model, pairs, CPU, "float32", size) for size in (1, 2, 5)]
+    losses = [evaluate_loss(model, pairs, ALL, CPU, "float32", size) for size in (1, 2, 5)]
     assert not model.training
     total, count = 0.0, 0
     for source, target in zip(*(column.to_pylist() for column in columns), strict=True):
@@ -90,7 +91,7 @@ def test_evaluation_is_the_mean_over_tokens_whatever_the_batch_size() -> None:
 
 def test_there_is_no_loss_without_pairs() -> None:
     empty = Rows(pa.chunked_array([], pa.list_(pa.int32())))
-    assert evaluate_loss(small_model(), Pairs(empty, empty), CPU, "float32", 4) is None
+    assert evaluate_loss(small_model(), Pairs(empty, empty), ALL, CPU, "float32", 4) is None
 
 
 # ---------------------------------------------------------------- optimizer
@@ -185,3 +186,21 @@ def test_an_inverse_square_root_rate_halves_when_the_steps_are_fourfold() -> Non
 def test_a_schedule_works_without_warm_up_and_with_nothing_else(schedule: str) -> None:
     assert rates(5, schedule=schedule, warmup_steps=0)[0] == pytest.approx(1.0)
     assert rates(5, schedule=schedule, warmup_steps=50) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+def test_the_loss_over_answer_tokens_leaves_words_of_prompts_out() -> None:
+    answers = Answers([0, 2, 3, 7, 9], 12, CPU)
+    tokens = torch.tensor([[7, 9, 3, 0]])
+    assert answers.wanted(tokens).tolist() == [[3, 4, 2, 0]]
+    logits = torch.randn(1, 4, 12, generator=torch.Generator().manual_seed(0))
+    masked = torch.full_like(logits, -torch.inf)
+    masked[..., answers.columns] = logits[..., answers.columns]
+    found = summed_loss(logits[..., answers.columns], answers.wanted(tokens))
+    torch.testing.assert_close(found, summed_loss(masked, tokens))
+
+
+def test_logits_of_some_tokens_are_those_of_all() -> None:
+    model, source, target = small_model(), torch.tensor([[5, 9, 3]]), torch.tensor([[2, 7]])
+    columns = torch.tensor([0, 3, 30])
+    some = model(source, target, columns)
+    torch.testing.assert_close(some, model(source, target)[..., columns])

@@ -14,6 +14,7 @@ import pytest
 from builders import PAIRS, Pair, small_config, tree, write_corpus
 from wgsl_infer.tokenizer import ANSWER, EOS, PROMPT, SOS, Tokenizer
 from wgsl_pipeline import preprocess as module
+from wgsl_pipeline import spool
 from wgsl_pipeline.config import Config, load_config
 from wgsl_pipeline.dataset import Corpus
 from wgsl_pipeline.errors import CorpusError
@@ -120,7 +121,8 @@ def test_how_much_is_in_memory_at_a_time_does_not_change_the_data(
 ) -> None:
     config, _ = run(tmp_path)
     whole = prompts(config), (config.data_folder / "tokenizer.json").read_bytes()
-    monkeypatch.setattr(module, "_SPOOL_ROWS", 2)
+    monkeypatch.setattr(module, "SPOOL_ROWS", 2)
+    monkeypatch.setattr(spool, "SPOOL_ROWS", 2)
     preprocess(config)
     assert (prompts(config), (config.data_folder / "tokenizer.json").read_bytes()) == whole
 

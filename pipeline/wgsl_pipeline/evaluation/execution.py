@@ -189,6 +189,11 @@ class Runner:
             if probe is not None:
                 self._wanted = self._observe(probe, reference)
 
+    @property
+    def has_values(self) -> bool:
+        """Whether the reference could be run, whatever came out."""
+        return self._wanted is not None
+
     def outcome(self, answer: str) -> str:
         """What becomes of an answer that compiles beside the reference in use."""
         if self._experiment is None or self._wanted is None or np.isfinite(self._wanted).mean() < _FINITE:

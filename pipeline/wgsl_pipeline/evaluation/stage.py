@@ -203,17 +203,19 @@ def _add_losses(
         return list(cases), f"{NOT_MEASURED}: {error}"
     from ..devices import choose_device
     from ..model import Transformer
+    from ..optimisation import Answers
     from .teacher_forcing import token_losses
 
     device = choose_device(config.training.device)
     model = Transformer(config.model, len(corpus.tokenizer))
     load_model(checkpoint, model)
     model.to(device)
+    answers = Answers(corpus.tokenizer.target_ids, len(corpus.tokenizer), device)
     found = list(cases)
     for part in {pair.part for pair in pairs}:
         places = [k for k, pair in enumerate(pairs) if pair.part == part]
         rows = np.array([pairs[k].row for k in places], dtype=np.int64)
-        losses, tokens = token_losses(model, corpus.pairs(part), rows, device)
+        losses, tokens = token_losses(model, corpus.pairs(part), answers, rows, device)
         for k, loss, count in zip(places, losses, tokens, strict=True):
             found[k] = replace(found[k], loss=float(loss), tokens=int(count))
     return found, str(checkpoint)

@@ -14,13 +14,14 @@ from wgsl_infer.tokenizer import PAD
 
 from ..dataset import Pairs
 from ..model import Transformer
+from ..optimisation import Answers
 
 _BATCH = 32
 
 
 @torch.no_grad()
 def token_losses(
-    model: Transformer, pairs: Pairs, rows: NDArray[np.int64], device: torch.device
+    model: Transformer, pairs: Pairs, answers: Answers, rows: NDArray[np.int64], device: torch.device
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """For each of `rows` the loss in nats summed over its target tokens, and how many those are, [N] each.
 
@@ -32,8 +33,10 @@ def token_losses(
     for start in range(0, len(rows), _BATCH):
         places = order[start : start + _BATCH]
         batch = pairs.batch(rows[places]).to(device)
-        logits = model(batch.source, batch.given).float()
-        each = F.cross_entropy(logits.transpose(1, 2), batch.wanted, ignore_index=PAD, reduction="none")  # [B, T]
+        logits = model(batch.source, batch.given, answers.columns).float()
+        each = F.cross_entropy(
+            logits.transpose(1, 2), answers.wanted(batch.wanted), ignore_index=PAD, reduction="none"
+        )  # [B, T]
         losses[places] = each.sum(1).double().cpu().numpy()
         counts[places] = (batch.wanted != PAD).sum(1).cpu().numpy()
     return losses, counts

@@ -1,0 +1,44 @@
+"""Copies of a hand-written pair that differ as people differ: other names of their own making, a slip of the keys."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from wgsl_infer.lexemes import is_word, split
+
+from . import words
+from .noise import dressed, slipped
+
+_RENAMED, _SLIPPED = 0.3, 0.2
+
+
+def varied(draw: random.Random, prompt: str, code: str) -> tuple[str, str]:
+    """A pair that asks for the same."""
+    in_prompt = set(re.findall(r"[A-Za-z_]\w*", prompt))
+    names = {lexeme for lexeme in split(code) if is_word(lexeme) and lexeme in in_prompt and words.is_free(lexeme)}
+    if draw.random() < _RENAMED:
+        for name in sorted(names):
+            if _is_made(name) and draw.random() < 0.7:
+                new = _like(draw, name, names | in_prompt)
+                prompt, code = _replaced(prompt, name, new), _replaced(code, name, new)
+                names |= {new}
+    if draw.random() < _SLIPPED:
+        prompt = slipped(draw, prompt, names)
+    return dressed(draw, prompt, names), code
+
+
+def _is_made(name: str) -> bool:
+    """Whether a name was put together and says nothing by itself in English."""
+    return bool(re.search(r"[a-z][A-Z]|_[A-Za-z]|\d\Z", name)) and len(name) > 2
+
+
+def _like(draw: random.Random, name: str, taken: set[str]) -> str:
+    while True:
+        new = words.struct_name(draw) if name[0].isupper() else words.made_name(draw)
+        if new not in taken and words.is_free(new) and new[0].isupper() == name[0].isupper():
+            return new
+
+
+def _replaced(text: str, name: str, new: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", new, text)
