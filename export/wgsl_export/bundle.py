@@ -86,7 +86,7 @@ def _write_files(
     save_file(tensors, folder / MODEL, metadata={"made_from": json.dumps(metadata)})
     for precision, files in GRAPHS.items():
         onnx.save(encoder_graph(weights, precision, metadata), folder / files["encoder"])
-        onnx.save(decoder_graph(weights, precision, metadata), folder / files["decoder"])
+        onnx.save(decoder_graph(weights, precision, metadata, tokenizer.target_ids), folder / files["decoder"])
 
 
 def _manifest(
@@ -146,7 +146,7 @@ def _check(folder: Path, model: Transformer, corpus: Corpus, config: Config, say
     def encode(source: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(full.encoder.run(["memory"], {"source": source})[0])
 
-    differences = compare_outputs(model, encode, full.start, len(tokenizer))
+    differences = compare_outputs(model, encode, full.start, len(tokenizer), tokenizer.target_ids)
     say(f"Parity: largest difference from PyTorch {max(d.largest for d in differences):.1e}")
     rows = [(part, row) for part in PARTS for row in corpus.texts(part)]
     rows = rows[:: max(1, -(-len(rows) // _PROMPTS_COMPARED))]

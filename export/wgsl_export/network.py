@@ -10,7 +10,7 @@ Legend: B batch, S source length, P tokens decoded so far, D model width, H head
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -54,9 +54,18 @@ def encoder_graph(weights: PlainWeights, precision: str, metadata: Mapping[str, 
     return g.model(metadata)
 
 
-def decoder_graph(weights: PlainWeights, precision: str, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """One step of the decoder, with a key/value cache."""
-    net = _Network(Graph("decoder"), weights, precision, "decoder")
+def decoder_graph(
+    weights: PlainWeights, precision: str, metadata: Mapping[str, str], targets: Sequence[int] | None = None
+) -> onnx.ModelProto:
+    """One step of the decoder, with a key/value cache.
+
+    Args:
+        weights: of the trained model.
+        precision: float32 or int8.
+        metadata: what the file is to say about itself.
+        targets: the tokens that answers are made of: the graph holds no vectors of others, whose logits are the lowest.
+    """
+    net = _Network(Graph("decoder"), weights, precision, "decoder", targets)
     g, s = net.graph, weights.settings
     tokens = g.input("tokens", "int64", ["batch"])
     source_bias = g.input("source_bias", "float32", ["batch", 1, 1, "source"])
@@ -93,8 +102,11 @@ def decoder_graph(weights: PlainWeights, precision: str, metadata: Mapping[str, 
 class _Network:
     """The parts both graphs are made of. Weights are float32, or int8 with one scale for each output channel."""
 
-    def __init__(self, graph: Graph, weights: PlainWeights, precision: str, side: str) -> None:
+    def __init__(
+        self, graph: Graph, weights: PlainWeights, precision: str, side: str, targets: Sequence[int] | None = None
+    ) -> None:
         self.graph, self.weights, self.side = graph, weights, side
+        self.targets = None if targets is None else np.array(targets, dtype=np.int64)
         self.int8 = precision == "int8"
         self.width = weights.settings.d_model // weights.settings.nhead
         self.epsilon = weights.encoder_epsilon if side == "encoder" else weights.decoder_epsilon
@@ -111,7 +123,20 @@ class _Network:
         """Logits."""
         tensors = self.weights.tensors
         weight = tensors["embedding.weight" if self.weights.settings.tie_output else "output_weight"]
-        return self._matmul(x, "output", weight.T, tensors["output_bias"])
+        if self.targets is None:
+            return self._matmul(x, "output", weight.T, tensors["output_bias"])
+        logits = self._matmul(x, "output", weight[self.targets].T, tensors["output_bias"][self.targets])
+        # one column more, for all the tokens that are no target
+        g, behind = self.graph, len(self.targets)
+        padded = g.node("Pad", logits, g.integers(0, 0, 0, 0, 0, 1), g.number(_MASKED))
+        return g.node("Gather", padded, g.constant("columns", self._places(len(weight), behind)), axis=2)
+
+    def _places(self, vocabulary: int, other: int) -> NDArray[np.int64]:
+        """Where each token stands among the targets, [V]; `other` for those that do not."""
+        assert self.targets is not None
+        places = np.full(vocabulary, other, dtype=np.int64)
+        places[self.targets] = np.arange(len(self.targets))
+        return places
 
     def _matmul(self, x: str, name: str, weight: Array, bias: Array) -> str:
         g = self.graph
@@ -130,6 +155,9 @@ class _Network:
     def embed(self, tokens: str) -> str:
         """Token vectors times the square root of D."""
         g, table = self.graph, self.weights.tensors["embedding.weight"]
+        if self.targets is not None:
+            tokens = g.node("Gather", g.constant("rows", self._places(len(table), PAD)), tokens)
+            table = table[self.targets]
         factor = math.sqrt(self.weights.settings.d_model)
         if not self.int8:
             return g.node("Mul", g.node("Gather", g.constant("embedding", table), tokens), g.number(factor))

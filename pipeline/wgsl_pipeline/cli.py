@@ -185,6 +185,19 @@ def export(path: Path, overrides: tuple[str, ...], force: bool) -> None:
 
 @pipeline.command()
 @_configured
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a bundle that is already there.")
+def ship(path: Path, overrides: tuple[str, ...], folder: Path, force: bool) -> None:
+    """Copy the bundle to FOLDER without what answering does not need: one precision, no safetensors."""
+    from wgsl_export import ship_bundle
+
+    manifest = ship_bundle(_load(path, overrides).bundle_folder, folder, force=force)
+    size = sum(entry["bytes"] for entry in manifest["files"].values()) + (folder / "manifest.json").stat().st_size
+    click.echo(f"{size / 1e6:.2f} MB in {folder}")
+
+
+@pipeline.command()
+@_configured
 @click.option(
     "--part",
     "parts",
@@ -250,6 +263,8 @@ def run(path: Path, overrides: tuple[str, ...], epochs: int | None, device: str 
 def validate(path: Path, overrides: tuple[str, ...]) -> None:
     """Compile every WGSL code of the corpus with naga and name those that fail.
 
+    Of every recipe several pairs are drawn, compiled and, where they are values, run.
+
     Needs the [validate] extra and a graphics adapter (on Linux without a GPU: apt-get install mesa-vulkan-drivers).
     """
     from .stages import compile_corpus
@@ -258,7 +273,7 @@ def validate(path: Path, overrides: tuple[str, ...]) -> None:
     failures, count = compile_corpus(config)
     for failure in failures:
         click.echo(failure)
-    click.echo(f"{count - len(failures)} of {count} codes compile")
+    click.echo(f"{count - len(failures)} of {count} codes and recipes are right")
     click.get_current_context().exit(6 if failures else 0)
 
 

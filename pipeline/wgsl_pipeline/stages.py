@@ -98,9 +98,10 @@ def bundle_is_current(config: Config) -> bool:
 
 
 def compile_corpus(config: Config) -> tuple[list[str], int]:
-    """Compile all codes of the corpus; a line for each that fails, and how many there are.
+    """Compile all codes of the corpus and try all recipes; a line for each at fault, and how many there are of both.
 
     Raises:
+        CorpusError: a file cannot be read.
         EnvironmentLacks: there is no compiler or no adapter.
     """
     from .corpus import corpus_files, read_examples
@@ -113,4 +114,11 @@ def compile_corpus(config: Config) -> tuple[list[str], int]:
             count += 1
             if diagnostic := validator.check(example.code):
                 failures.append(f"{example.file}:{example.line}: {example.prompt!r}: {diagnostic}")
+    if config.dataset.recipes:
+        from .recipes.read import read_cookbook
+        from .recipes.verify import verify
+
+        book = read_cookbook(Path(config.dataset.recipes))
+        failures += map(str, verify(book, validator))
+        count += len(book.recipes)
     return failures, count

@@ -34,7 +34,7 @@ def encoder_of(model: Transformer, seen: list[tuple[int, ...]] | None = None) ->
 
 
 def compare(model: Transformer, other: Transformer) -> list[Difference]:
-    return compare_outputs(model, encoder_of(other), lambda sources: TorchDecoding(other, sources), 40)
+    return compare_outputs(model, encoder_of(other), lambda sources: TorchDecoding(other, sources), 40, range(40))
 
 
 # ---------------------------------------------------------------- comparing outputs
@@ -43,7 +43,9 @@ def compare(model: Transformer, other: Transformer) -> list[Difference]:
 def test_a_model_equals_itself_on_several_batch_sizes_and_lengths() -> None:
     model = small_model()
     seen: list[tuple[int, ...]] = []
-    found = compare_outputs(model, encoder_of(model, seen), lambda sources: TorchDecoding(model, sources), 40)
+    found = compare_outputs(
+        model, encoder_of(model, seen), lambda sources: TorchDecoding(model, sources), 40, range(40)
+    )
     assert {difference.largest for difference in found} == {0.0}
     assert {difference.output for difference in found} == {"encoder", "decoder"}
     assert len({shape[0] for shape in seen}) >= 3
@@ -104,7 +106,7 @@ def test_what_stands_behind_a_prompts_end_is_not_compared() -> None:
     def encode(source: Any) -> Any:
         return np.where((source != 0)[..., None], exact(source), 1e3)
 
-    assert compare_outputs(model, encode, lambda sources: TorchDecoding(model, sources), 40)
+    assert compare_outputs(model, encode, lambda sources: TorchDecoding(model, sources), 40, range(40))
 
 
 # ---------------------------------------------------------------- comparing answers

@@ -23,7 +23,7 @@ from wgsl_pipeline.config import load_config
 from wgsl_pipeline.dataset import Corpus
 from wgsl_pipeline.extras import INSTALL, NEEDED
 
-COMMANDS = ["init", "check", "show", "preprocess", "train", "export", "run", "validate", "completion"]
+COMMANDS = ["init", "check", "show", "preprocess", "train", "export", "ship", "run", "validate", "completion"]
 
 
 def invoke(*arguments: str | Path, **more: Any) -> Result:
@@ -198,9 +198,9 @@ def test_codes_that_do_not_compile_end_with_status_6(ready: Path, monkeypatch: p
     assert result.exit_code == 6
     failure, summary = result.stdout.splitlines()
     assert failure.endswith("'unit vector of wind': expected ;")
-    assert summary == f"{len(PAIRS) - 1} of {len(PAIRS)} codes compile"
+    assert summary == f"{len(PAIRS) - 1} of {len(PAIRS)} codes and recipes are right"
     Validator.refused = ""
-    assert succeed("validate", "--config", ready).stdout == f"{len(PAIRS)} of {len(PAIRS)} codes compile\n"
+    assert succeed("validate", "--config", ready).stdout == f"{len(PAIRS)} of {len(PAIRS)} codes and recipes are right\n"
 
 
 @pytest.mark.parametrize(

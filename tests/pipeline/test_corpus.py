@@ -37,7 +37,9 @@ def refusal(tmp_path: Path, text: str) -> str:
 # ---------------------------------------------------------------- what is read
 
 
-@pytest.mark.parametrize("file", [f for f in corpus_files(DATA) if f.parent.name != "recipes"], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [f for f in corpus_files(DATA) if f.parent.name != "recipes"], ids=lambda file: file.name
+)
 def test_the_repositorys_corpora_read_as_a_toml_parser_reads_them(file: Path) -> None:
     with file.open("rb") as stream:
         whole = tomllib.load(stream)
