@@ -200,7 +200,8 @@ def test_codes_that_do_not_compile_end_with_status_6(ready: Path, monkeypatch: p
     assert failure.endswith("'unit vector of wind': expected ;")
     assert summary == f"{len(PAIRS) - 1} of {len(PAIRS)} codes and recipes are right"
     Validator.refused = ""
-    assert succeed("validate", "--config", ready).stdout == f"{len(PAIRS)} of {len(PAIRS)} codes and recipes are right\n"
+    told = succeed("validate", "--config", ready).stdout
+    assert told == f"{len(PAIRS)} of {len(PAIRS)} codes and recipes are right\n"
 
 
 @pytest.mark.parametrize(
