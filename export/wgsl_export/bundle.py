@@ -123,6 +123,7 @@ def _manifest(
         "generation": {
             "precision": config.export.precision,
             "beam": config.export.beam,
+            "second_look": config.export.second_look,
             "length_penalty": config.export.length_penalty,
             "max_tokens": min(config.export.max_tokens, config.model.max_seq_len - 2),
         },

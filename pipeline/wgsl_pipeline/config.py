@@ -133,6 +133,8 @@ def _check_together(config: Config) -> None:
     if config.tokenizer.max_length > model.max_seq_len:
         longest = f"[tokenizer] max_length = {config.tokenizer.max_length}"
         raise ConfigError(f"{path}: {longest} is above [model] max_seq_len = {model.max_seq_len}")
+    if config.dataset.recipes and config.tokenizer.tokenizer_type != "wgsl":
+        raise ConfigError(f'{path}: [dataset] recipes are of WGSL; they need [tokenizer] tokenizer_type = "wgsl"')
     ratios = config.dataset.train_ratio + config.dataset.val_ratio
     if not config.dataset.train_ratio > 0 or ratios > 1 + 1e-9:
         raise ConfigError(

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from .bundle import Bundle
 from .errors import BundleError, UsageError
 from .search import Hypothesis, beam, greedy
+from .sense import fault
 from .session import OnnxModel
 from .tokenizer import UNSUPPORTED, EncodedPrompt
 
@@ -71,10 +72,13 @@ class GenerationSettings:
     max_tokens: int  # most tokens of an answer, 1 or more
     length_penalty: float  # exponent of the length normalisation, 0 or more; 0 switches it off
     style: str  # "full" spells vec3<f32>, "short" vec3f
+    second_look: int = 0  # hypotheses kept when the best WGSL answer makes no sense and a better one is wanted; 0: none
 
     def __post_init__(self) -> None:
-        if self.beam < 1 or self.max_tokens < 1 or self.length_penalty < 0:
-            raise UsageError("the beam and the number of tokens are at least 1, the length penalty at least 0")
+        if self.beam < 1 or self.max_tokens < 1 or min(self.length_penalty, self.second_look) < 0:
+            raise UsageError(
+                "the beam and the number of tokens are at least 1, length penalty and second look at least 0"
+            )
         if not 1 <= self.n_best <= self.beam:
             raise UsageError(f"{self.n_best} answers need a beam at least as wide, not {self.beam}")
         if self.style not in ("full", "short"):
@@ -126,6 +130,7 @@ class Generator:
             max_tokens=min(int(given.get("max_tokens", defaults["max_tokens"])), self._longest_answer),
             length_penalty=float(given.get("length_penalty", defaults["length_penalty"])),
             style=str(given.get("style", "full")),
+            second_look=int(given.get("second_look", defaults.get("second_look", 0))),
         )
 
     def __call__(self, prompt: str, **changes: Any) -> Answer:
@@ -137,7 +142,7 @@ class Generator:
 
         Args:
             prompts: lines of English.
-            changes: `beam`, `n_best`, `max_tokens`, `length_penalty`, `style`; see `GenerationSettings`.
+            changes: `beam`, `n_best`, `max_tokens`, `length_penalty`, `style`, `second_look`; see `GenerationSettings`.
         """
         settings = self.settings(**changes)
         encoded = [self.tokenizer.encode_prompt(prompt) for prompt in prompts]
@@ -151,6 +156,8 @@ class Generator:
         for rows in _groups(readable, [len(e.ids) for e in encoded], 1 if settings.beam > 1 else _BATCH):
             began = time.perf_counter()
             found = self._search([encoded[k] for k in rows], settings)
+            if settings.second_look and self.tokenizer.kind == "wgsl":
+                found = [self._sensible(encoded[k], rest, settings) for k, rest in zip(rows, found, strict=True)]
             ms = (time.perf_counter() - began) * 1000 / len(rows)
             for k, hypotheses in zip(rows, found, strict=True):
                 answers[k] = self._answer(prompts[k], encoded[k], hypotheses, settings, ms)
@@ -170,6 +177,22 @@ class Generator:
         if settings.beam == 1:
             return [[h] for h in greedy(decoding, masks, max_tokens=limit, alpha=alpha)]
         return [beam(decoding, masks[0], width=settings.beam, max_tokens=limit, alpha=alpha)]
+
+    def _sensible(
+        self, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings
+    ) -> list[Hypothesis]:
+        """The hypotheses, those that make sense first; of a wider beam if the best one does not."""
+        if self._makes_sense(hypotheses[0], encoded):
+            return hypotheses
+        if settings.second_look > settings.beam:
+            hypotheses = self._search([encoded], replace(settings, beam=settings.second_look))[0]
+        return sorted(hypotheses, key=lambda hypothesis: not self._makes_sense(hypothesis, encoded))
+
+    def _makes_sense(self, hypothesis: Hypothesis, encoded: EncodedPrompt) -> bool:
+        if not hypothesis.complete:
+            return False
+        code = self.tokenizer.decode(hypothesis.ids, encoded.slots)
+        return code == UNSUPPORTED or fault(code, encoded.slots.values["name"]) is None
 
     def _answer(
         self, prompt: str, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings, ms: float

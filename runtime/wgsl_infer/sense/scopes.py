@@ -1,0 +1,74 @@
+"""The names that code declares, and the free ones it leaves to its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from .expressions import Nonsense, Tree
+from .types import ANY, Type
+
+
+class Variable(NamedTuple):
+    """What a name stands for, and whether it may be assigned to."""
+
+    type: Type
+    changeable: bool
+
+
+class Scopes:
+    """Declared names, innermost scope last, and the types assumed for free names.
+
+    A free name may be a path such as `light.pos` or `rays[].origin`: what it belongs to is never typed as a whole.
+
+    Args:
+        assumed: types of free names; the others are of any type.
+        open: whether values may be free, as around expressions and statements, or resources alone.
+    """
+
+    def __init__(self, assumed: Mapping[str, Type], *, open: bool) -> None:
+        self.assumed, self.open = assumed, open
+        self.free: dict[str, None] = {}
+        self._scopes: list[dict[str, Variable]] = [{}]
+
+    @contextmanager
+    def inner(self) -> Iterator[None]:
+        """A block."""
+        self._scopes.append({})
+        yield
+        self._scopes.pop()
+
+    def declare(self, name: str, t: Type, *, changeable: bool) -> None:
+        """Declare a name.
+
+        Raises:
+            Nonsense: the block has one like it.
+        """
+        if name in self._scopes[-1] and name != "_":
+            raise Nonsense(f"`{name}` is declared twice")
+        self._scopes[-1][name] = Variable(t, changeable)
+
+    def find(self, name: str) -> Variable | None:
+        """The innermost declaration of a name."""
+        return next((scope[name] for scope in reversed(self._scopes) if name in scope), None)
+
+    def path(self, tree: Tree) -> str | None:
+        """The path of a free name, `light.pos` or `rays[].origin`; None for anything else."""
+        if tree[0] == "name":
+            return None if self.find(tree[1]) else str(tree[1])
+        if tree[0] in ("member", "index"):
+            base = self.path(tree[1])
+            return None if base is None else f"{base}.{tree[2]}" if tree[0] == "member" else f"{base}[]"
+        return None
+
+    def of_free(self, path: str) -> Type:
+        """The type assumed for a free name.
+
+        Raises:
+            Nonsense: nothing may be free here.
+        """
+        if not self.open and path.isidentifier():
+            raise Nonsense(f"`{path}` is not declared")
+        self.free[path] = None
+        return self.assumed.get(path, ANY)
