@@ -43,6 +43,7 @@ class State:
         tokenizer: its fingerprint.
         precision: float32 or bfloat16.
         history: one row for each finished epoch, as in metrics.jsonl.
+        started_from: sha256 of the weights that the run started from; empty if it started at random.
     """
 
     settings: str
@@ -59,6 +60,7 @@ class State:
     best_loss: float | None = None
     best_epoch: int = 0
     history: list[dict[str, Any]] | None = None
+    started_from: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -72,6 +74,7 @@ class State:
             ArtefactError: a field is missing.
         """
         try:
+            values = {"started_from": "", **values}  # younger than the first checkpoints
             return cls(**{field.name: values[field.name] for field in fields(cls)})
         except KeyError as error:
             raise ArtefactError(f"{path}: damaged (no {error.args[0]}): {_HINT}") from error
@@ -153,7 +156,7 @@ def load_model(path: Path, model: torch.nn.Module) -> None:
     Raises:
         ArtefactError: the weights are missing, damaged, or those of another network.
     """
-    tensors = _load(path / MODEL)
+    tensors = load_tensors(path / MODEL)
     own = dict(model.named_parameters())
     if {n: tuple(t.shape) for n, t in tensors.items()} != {n: tuple(t.shape) for n, t in own.items()}:
         raise ArtefactError(f"{path / MODEL}: weights of another network than the configuration describes")
@@ -169,7 +172,7 @@ def load_training(path: Path, model: torch.nn.Module, optimizer: torch.optim.Opt
         ArtefactError: a file is missing or damaged, or belongs to another network.
     """
     load_model(path, model)
-    tensors = _load(path / OPTIMIZER)
+    tensors = load_tensors(path / OPTIMIZER)
     for name, parameter in model.named_parameters():
         state = {key: tensors.get(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
         if any(value is None for value in state.values()):
@@ -196,7 +199,12 @@ def _optimizer_tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer)
     }
 
 
-def _load(path: Path) -> dict[str, Tensor]:
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file.
+
+    Raises:
+        ArtefactError: it is missing or damaged.
+    """
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

@@ -156,8 +156,21 @@ def preprocess(path: Path, overrides: tuple[str, ...]) -> None:
 @_configured
 @_training_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint, bit for bit.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Start from the weights of another run's folder; its corpus may have been smaller.",
+)
 def train(
-    path: Path, overrides: tuple[str, ...], epochs: int | None, device: str | None, tensorboard: bool, resume: bool
+    path: Path,
+    overrides: tuple[str, ...],
+    epochs: int | None,
+    device: str | None,
+    tensorboard: bool,
+    resume: bool,
+    start: Path | None,
 ) -> None:
     """Train the model; Ctrl-C saves it and says how to go on.
 
@@ -166,7 +179,9 @@ def train(
     from .stages import run_train
 
     config = _load(path, overrides, epochs, device)
-    if not run_train(config, resume=resume, tensorboard=tensorboard):
+    if resume and start:
+        raise click.UsageError("--resume goes on with this run, --from begins another: only one of them is possible")
+    if not run_train(config, resume=resume, tensorboard=tensorboard, start=start):
         click.echo(f"stopped and saved; to go on: pipeline train --config {path} --resume", err=True)
         click.get_current_context().exit(130)
 

@@ -33,7 +33,7 @@ def run_preprocess(config: Config, say: Say) -> None:
     say(f"Wrote {config.data_folder}")
 
 
-def run_train(config: Config, *, resume: bool, tensorboard: bool) -> bool:
+def run_train(config: Config, *, resume: bool, tensorboard: bool, start: Path | None = None) -> bool:
     """Train with the seed's banner; False if the run was stopped and has saved its state."""
     from .train import Interrupted, train
 
@@ -45,7 +45,7 @@ def run_train(config: Config, *, resume: bool, tensorboard: bool) -> bool:
     epochs, size, rate = config.training.num_epochs, config.training.batch_size, config.training.learning_rate
     print(f"  Training: {epochs} epochs, batch_size={size}, lr={rate:g}", flush=True)
     try:
-        train(config, resume=resume, tensorboard=tensorboard)
+        train(config, resume=resume, start=start, tensorboard=tensorboard)
     except Interrupted:
         return False
     print(f"Wrote {config.checkpoint_folder}")

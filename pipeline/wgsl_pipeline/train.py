@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from .model import Transformer
 from .optimisation import Answers, evaluate_loss, learning_rate, make_optimizer, summed_loss
 from .reporting import Reporter
 from .settings import Training
+from .warm_start import warm_start
 
 _STEPS_BETWEEN_CHECKS = 20  # on CUDA, where reading a loss waits for the device
 
@@ -59,8 +61,14 @@ class Run:
     unchecked: list[Tensor] = field(default_factory=list)
 
 
-def train(config: Config, *, resume: bool = False, tensorboard: bool = False) -> State:
+def train(config: Config, *, resume: bool = False, start: Path | None = None, tensorboard: bool = False) -> State:
     """Run the stage, alone or as one of the processes that torchrun started.
+
+    Args:
+        config: the settings.
+        resume: whether to go on from the last checkpoint of this run.
+        start: the folder of another run to take the first weights from; it may have had another corpus.
+        tensorboard: whether to write TensorBoard's event files too.
 
     Raises:
         ArtefactError: the data is missing or was made from something else, or there is nothing to resume.
@@ -69,7 +77,7 @@ def train(config: Config, *, resume: bool = False, tensorboard: bool = False) ->
         Interrupted: Ctrl-C or a termination signal; the state is saved.
     """
     with processes() as together:
-        run = _prepare(config, together, resume=resume, tensorboard=tensorboard)
+        run = _prepare(config, together, resume=resume, start=start, tensorboard=tensorboard)
         with _stop_signals(run):
             try:
                 while not is_finished(run.state, config.training):
@@ -86,7 +94,7 @@ def train(config: Config, *, resume: bool = False, tensorboard: bool = False) ->
         return run.state
 
 
-def _prepare(config: Config, together: Processes, *, resume: bool, tensorboard: bool) -> Run:
+def _prepare(config: Config, together: Processes, *, resume: bool, start: Path | None, tensorboard: bool) -> Run:
     settings = config.training
     corpus = Corpus.open(config.data_folder)
     device = choose_device(settings.device, together.local_rank)
@@ -104,10 +112,13 @@ def _prepare(config: Config, together: Processes, *, resume: bool, tensorboard: 
         precision=choose_precision(settings.precision, device),
         history=[],
     )
+    shared = 0
     if resume:
         state = _resume(checkpoints, state, model, optimizer)
         if not together.is_first:
             state.loss_sum, state.tokens = 0.0, 0  # saved as the sum over all processes
+    elif start is not None:
+        state.started_from, shared = warm_start(model, corpus.tokenizer, start)
     report = Reporter(checkpoints.folder, settings.num_epochs, tensorboard=tensorboard, silent=not together.is_first)
     run = Run(
         config=config,
@@ -129,6 +140,8 @@ def _prepare(config: Config, together: Processes, *, resume: bool, tensorboard: 
     report.say(f"INFO Training examples: {len(run.train)}")
     report.say(f"INFO Validation examples: {len(run.val)}")
     report.say(f"INFO Model parameters: {sum(p.numel() for p in model.parameters())}")
+    if shared:
+        report.say(f"INFO Starting from {start}, which knew {shared} of the {len(corpus.tokenizer)} tokens")
     if resume:
         report.say(f"INFO Resuming behind epoch {state.epoch}, step {state.step}")
     return run

@@ -148,6 +148,8 @@ class Tokenizer:
     def _word_tokens(self, text: str, values: slots.Slots, sentence_start: bool) -> list[str]:
         """The word, its slot, or both: where the spelling may be meant as a name, the model sees the two readings."""
         folded = text.lower()
+        if text[0].isdigit() and folded in self._prompt_words:  # "2D" can be no name
+            return [folded]
         capital = sentence_start and text == folded.capitalize()
         if text in self._prompt_words:
             word, may_be_name = text, text in self._names

@@ -11,6 +11,7 @@ import pytest
 
 from wgsl_infer.lexemes import split
 from wgsl_pipeline.errors import CorpusError
+from wgsl_pipeline.recipes import words
 from wgsl_pipeline.recipes.grammar import Cookbook
 from wgsl_pipeline.recipes.noise import slipped, third_person
 from wgsl_pipeline.recipes.precedence import embed
@@ -252,3 +253,21 @@ def test_a_slip_is_one_edit_of_a_long_word_and_never_of_a_name() -> None:
         text = slipped(random.Random(seed), "normalize the velocity of wind", {"velocity"})
         assert "velocity" in text and text.endswith(" of wind")
         assert abs(len(text) - len("normalize the velocity of wind")) <= 1
+
+
+def test_names_are_no_words_that_mean_something_in_a_request() -> None:
+    draw = random.Random(0)
+    drawn_names = {words.name(draw, full, set()) for full in words.TYPED for _ in range(400)}
+    drawn_names |= {words.made_name(draw) for _ in range(2000)}
+    assert (
+        not {"normal", "direction", "base", "light", "edge", "color", "vector", "angle", "first", "end"} & drawn_names
+    )
+    assert {"uv", "albedo"} <= drawn_names
+
+
+def test_names_are_free_in_wgsl() -> None:
+    draw = random.Random(1)
+    for full in words.TYPED:
+        for _ in range(200):
+            assert words.is_free(words.name(draw, full, {"x"}))
+    assert not words.is_free("target") and not words.is_free("vec3") and not words.is_free("xy")

@@ -390,3 +390,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_the_rest_of_an_apostrophe_is_never_a_name() -> None:
     tokenizer = Tokenizer(["what", "red"], [PROMPT, PROMPT])
     assert tokenizer.encode_prompt("what's red").slots.values["name"] == []
+
+
+def test_what_begins_with_a_digit_is_no_name() -> None:
+    tokenizer = Tokenizer(["2d", "point"], [PROMPT, PROMPT], lowercase=True)
+    for text in ("2D point", "2d point"):
+        encoded = tokenizer.encode_prompt(text)
+        assert not encoded.slots.values["name"]
+        assert [tokenizer.tokens[k] for k in encoded.ids[:-1]] == ["2d", "point"]

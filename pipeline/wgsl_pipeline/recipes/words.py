@@ -12,62 +12,55 @@ from wgsl_infer.wgsl_words import RESERVED, is_predeclared, is_swizzle
 # names whose type a reader would guess, by that type; the rest are made of the words below.
 TYPED = {
     "f32": """
-        x y z w t s k d r h f g u radius height width speed intensity alpha angle theta phi dist depth roughness
-        metallic shininess time amount factor brightness exposure contrast gain level weight scale offset mask
-        noise value val threshold density mass force energy falloff strength opacity fade phase freq amp power
-        temperature pressure distance thickness cosTheta ndotl n_dot_l fogAmount fog_start maxDist max_height
-        sunHeight blend_factor edge0 edge1 lo hi low high lum luma progress duration delta dt elapsed lifetime
-        age size spread zoom volume latitude progressPct gloss ior eta f0 bias
+        x y z w t s k d r h f g u height width speed intensity alpha theta phi dist depth roughness metallic
+        shininess time brightness exposure gain weight mask noise val threshold density mass energy strength
+        opacity phase freq amp temperature pressure cosTheta ndotl n_dot_l fogAmount fog_start maxDist
+        max_height sunHeight blend_factor edge0 edge1 lo hi lum luma progress duration delta dt elapsed lifetime
+        age spread zoom progressPct gloss ior eta f0 bias
     """,
     "vec3<f32>": """
-        v a b c n l p q e i normal position pos dir direction lightDir viewDir light_dir view_dir ray rayDir
-        velocity vel acceleration tangent bitangent up forward right origin center target_pos cameraPos
-        camera_pos worldPos world_pos hitPoint hit_point incident color albedo baseColor base_color tint rgb
-        diffuse specular ambient emissive sky fogColor fog_color lightColor light_color N L V H wo wi axis force
-        gravity wind eye focus half_vec reflected
+        v a b c n l p q e i pos dir lightDir viewDir light_dir view_dir rayDir velocity vel acceleration
+        bitangent target_pos cameraPos camera_pos worldPos world_pos hitPoint hit_point albedo baseColor
+        base_color tint emissive fogColor fog_color lightColor light_color N L V H wo wi wind focus half_vec
     """,
     "vec2<f32>": """
-        uv st p q coord coords texCoord tex_coord resolution mouse pixel cell size tile grid_pos screenPos
-        screen_pos center offset delta ndc fragCoord uv0 uv1 jitter
+        uv st p q coord coords texCoord tex_coord mouse grid_pos screenPos screen_pos delta ndc fragCoord uv0
+        uv1 jitter
     """,
     "vec4<f32>": """
-        rgba clipPos clip_pos texel src dst pixelColor srcColor dst_color outColor plane quat vertexColor
-        tangent4 c0 c1
+        clipPos clip_pos texel src dst pixelColor srcColor dst_color outColor quat vertexColor tangent4 c0 c1
     """,
     "i32": """
-        i j k n count index level step_count offset lives score row col idx delta steps
+        i j k n step_count lives score col idx delta
     """,
     "u32": """
-        i j n mask bits flags index idx id seed hash packed word counter count key code state tile_id lane
+        i j n mask flags idx id counter key tile_id lane
     """,
     "bool": """
-        done visible hit inside enabled isLit is_front found active_flag ok ready shadowed debug_mode
+        done visible isLit is_front found active_flag ok ready shadowed debug_mode
     """,
     "mat4x4<f32>": """
-        m model view projection viewProj view_proj mvp world transform modelMatrix proj bone inv_view
+        m viewProj view_proj mvp modelMatrix proj bone inv_view
     """,
     "mat3x3<f32>": """
-        m tbn normalMatrix normal_matrix rot rotation basis uv_transform
+        m tbn normalMatrix normal_matrix rot uv_transform
     """,
     "texture": """
-        tex albedoMap albedo_tex noiseTex heightMap height_map normalMap shadowMap shadow_map image colorTex lut
-        source depthTex envMap sky_tex diffuseTexture baseMap screen_tex photo frameTex mask_tex scene sprite
-        atlas cubemap
+        tex albedoMap albedo_tex noiseTex heightMap height_map normalMap shadowMap shadow_map colorTex lut
+        depthTex envMap sky_tex diffuseTexture baseMap screen_tex frameTex mask_tex atlas cubemap
     """,
     "sampler": """
         samp s linearSampler linear_sampler mySampler texSampler tex_sampler smp nearest_samp pointSampler
         clampSampler
     """,
     "atomic": """
-        counter total hits cursor visits locks winners votes nextSlot next_free pixelCount hit_count tickets
-        sumBits
+        counter cursor visits locks winners votes nextSlot next_free pixelCount hit_count tickets sumBits
     """,
     "array": """
-        data values samples weights heights buffer results input points entries scores lightList prices
-        kernelWeights
+        samples weights heights scores lightList prices kernelWeights
     """,
     "mat2x2<f32>": """
-        m rot rotation R basis2 spin
+        m rot R basis2 spin
     """,
 }
 _FIRST = """
@@ -87,6 +80,18 @@ _SECOND = """
     energy strength power glow fade blend mix ratio share score limit bound range span length distance area
     volume density noise seed term part coeff curve slope peak decay spread falloff threshold tint shade tone
     hue point vector quantity
+""".split()
+# plain words that make a name without meaning anything in a request; "normal", "base" or "light" would
+_SINGLE = """
+    acceleration albedo alpha anchor apple avg badger basket bass beat bias bitangent bone bread bridge
+    brightness bucket budget bullet candle cherry cloth coeff coffee comet coord copper counter crater cubemap
+    cursor decay delta density depth dir dist done drone drum duration dust emissive enemy energy engine
+    exposure falcon fire flags freq gain gear gloss glow grass guitar hair harvest height hill honey hue ice
+    intensity invoice joint ladder lantern lemon link luma marble mask mass meadow metal metallic moisture motor
+    mountain ndotl nebula noise ocean opacity otter pencil pepper phase pitch player pos prev price progress
+    proj quantity queue rain river robot rock rope roughness salary samples sand score sensor shade shininess
+    shore smoke snow soil spark speed spin spread star steam stone strength tempo texel theta threshold thunder
+    time tint treble turtle valley velocity velvet violin visible weight weights width wind zoom
 """.split()
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -116,7 +121,7 @@ def made_name(draw: random.Random) -> str:
         return draw.choice(_LETTERS) + draw.choice(["", "0", "1", "2", draw.choice(_LETTERS)])
     first, second = draw.choice(_FIRST).rstrip("_"), draw.choice(_SECOND)
     if style < 0.3:
-        found = draw.choice([first, second])
+        found = draw.choice(_SINGLE)
     elif style < 0.6:
         found = first + second.capitalize()
     elif style < 0.88:
