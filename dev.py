@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Set up and run, on a machine with Python 3.11 or later and nothing else.
 
-    python3 dev.py demo "normalize a vector"    train the model on the seed corpus, export it, and ask it
+    python3 dev.py ask "normalize a vector"     ask the bundled model; installs onnxruntime and numpy alone
+    python3 dev.py demo "normalize a vector"    train the 44 M model on the seed corpus, export it, and ask it
     python3 dev.py test                         everything CI checks: lint, types, tests, and the wheel on its own
 
-Both install into folders of this checkout (.venv, .venv-wheel) and leave the rest of the machine alone, except that
-`test` installs Mesa's software Vulkan with apt where it may: the corpus is compiled for a graphics device.
+All install into folders of this checkout (.venv, .venv-ask, .venv-wheel) and leave the rest of the machine alone,
+except that `test` installs Mesa's software Vulkan with apt where it may: the corpus is compiled for a graphics device.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ def main() -> int:
     """Run the command named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="train, export and ask")
-    demo.add_argument("prompt", nargs="*", default=["normalize a vector"])
+    for name, text in (("ask", "ask the bundled model"), ("demo", "train, export and ask")):
+        asking = commands.add_parser(name, help=text)
+        asking.add_argument("prompt", nargs="*", default=["normalize a vector"])
     commands.add_parser("test", help="lint, types, tests and the wheel")
     options = parser.parse_args()
     try:
-        if options.command == "demo":
+        if options.command == "ask":
+            ask(" ".join(options.prompt))
+        elif options.command == "demo":
             run_demo(" ".join(options.prompt))
         else:
             run_tests()
@@ -42,6 +46,13 @@ def main() -> int:
         print(f"\nfailed: {' '.join(map(str, error.cmd))}", file=sys.stderr)
         return 1
     return 0
+
+
+def ask(prompt: str) -> None:
+    """Answer one prompt with the model that comes with the package."""
+    tools = environment(".venv-ask", "-e", ".")
+    print(f'$ wgsl-infer "{prompt}"', flush=True)
+    run(tools / "wgsl-infer", prompt)
 
 
 def run_demo(prompt: str) -> None:

@@ -184,10 +184,7 @@ class Export:
     precision: str = setting("int8", "which graphs are used by default", choices=("int8", "float32"))
     beam: int = setting(1, "hypotheses kept at each step; 1 is greedy", low=1, high=64)
     second_look: int = setting(
-        8,
-        "hypotheses kept when the best WGSL answer makes no sense and a better one is wanted; 0: none",
-        low=0,
-        high=64,
+        8, "hypotheses kept when something speaks against the best WGSL answer; 0: never", low=0, high=64
     )
     length_penalty: float = setting(1.0, "exponent of the length normalisation of scores", low=0.0, high=10.0)
     max_tokens: int = setting(510, "most tokens of an answer", low=1, high=16382)

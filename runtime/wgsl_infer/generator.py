@@ -14,8 +14,8 @@ import numpy as np
 
 from .bundle import Bundle
 from .errors import BundleError, UsageError
+from .plausibility import objections
 from .search import Hypothesis, beam, greedy
-from .sense import fault
 from .session import OnnxModel
 from .tokenizer import UNSUPPORTED, EncodedPrompt
 
@@ -72,7 +72,7 @@ class GenerationSettings:
     max_tokens: int  # most tokens of an answer, 1 or more
     length_penalty: float  # exponent of the length normalisation, 0 or more; 0 switches it off
     style: str  # "full" spells vec3<f32>, "short" vec3f
-    second_look: int = 0  # hypotheses kept when the best WGSL answer makes no sense and a better one is wanted; 0: none
+    second_look: int = 0  # hypotheses kept when something speaks against the best WGSL answer; 0: never
 
     def __post_init__(self) -> None:
         if self.beam < 1 or self.max_tokens < 1 or min(self.length_penalty, self.second_look) < 0:
@@ -157,7 +157,7 @@ class Generator:
             began = time.perf_counter()
             found = self._search([encoded[k] for k in rows], settings)
             if settings.second_look and self.tokenizer.kind == "wgsl":
-                found = [self._sensible(encoded[k], rest, settings) for k, rest in zip(rows, found, strict=True)]
+                found = [self._plausible(encoded[k], rest, settings) for k, rest in zip(rows, found, strict=True)]
             ms = (time.perf_counter() - began) * 1000 / len(rows)
             for k, hypotheses in zip(rows, found, strict=True):
                 answers[k] = self._answer(prompts[k], encoded[k], hypotheses, settings, ms)
@@ -178,21 +178,17 @@ class Generator:
             return [[h] for h in greedy(decoding, masks, max_tokens=limit, alpha=alpha)]
         return [beam(decoding, masks[0], width=settings.beam, max_tokens=limit, alpha=alpha)]
 
-    def _sensible(
+    def _plausible(
         self, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings
     ) -> list[Hypothesis]:
-        """The hypotheses, those that make sense first; of a wider beam if the best one does not."""
-        if self._makes_sense(hypotheses[0], encoded):
+        """The hypotheses, most plausible first; of a wider beam if something speaks against the best one."""
+        if objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
             return hypotheses
         if settings.second_look > settings.beam:
             hypotheses = self._search([encoded], replace(settings, beam=settings.second_look))[0]
-        return sorted(hypotheses, key=lambda hypothesis: not self._makes_sense(hypothesis, encoded))
-
-    def _makes_sense(self, hypothesis: Hypothesis, encoded: EncodedPrompt) -> bool:
-        if not hypothesis.complete:
-            return False
-        code = self.tokenizer.decode(hypothesis.ids, encoded.slots)
-        return code == UNSUPPORTED or fault(code, encoded.slots.values["name"]) is None
+        against = [objections(self.tokenizer, encoded, hypothesis) for hypothesis in hypotheses]
+        order = sorted(range(len(hypotheses)), key=lambda k: against[k] - hypotheses[k].log_probability)
+        return [hypotheses[k] for k in order]
 
     def _answer(
         self, prompt: str, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings, ms: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ SPECIAL_TOKENS = ("<pad>", "<unk>", "<sos>", "<eos>")
 UNSUPPORTED = "<unsupported>"
 SPELL = "<spell>"
 _SPELLED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-"
+_SLOT = re.compile(r"<(name|int|float|percent|hex)(\d+)[:>]")
 _WORD_LITERALS = sorted(slots.WORD_NUMBERS) + [f"{n}u" for n in range(5)]
 
 # What a token of the vocabulary can be: a word of prompts, the same that may also be a name and then carries a slot
@@ -218,6 +220,12 @@ class Tokenizer:
             elif k not in (PAD, SOS):
                 found.append(references.get(token, token))
         return [lexeme for lexeme in found if lexeme]
+
+    def slots_used(self, ids: Sequence[int]) -> set[tuple[str, int]]:
+        """Family and number of every slot that an answer refers to."""
+        tokens = (self.tokens[token] for phrase in ids for token in self.phrases.expand(phrase))
+        found = (_SLOT.match(token) for token in tokens)
+        return {(match[1], int(match[2])) for match in found if match}
 
     def answer_mask(self, values: slots.Slots) -> NDArray[np.bool_]:
         """Which tokens an answer to this prompt may hold, [V]: lexemes, spelling, `<eos>` and the slots it has."""

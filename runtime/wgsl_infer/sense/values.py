@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from ..wgsl_words import FUNCTIONS
 from . import builtins
 from .expressions import Nonsense, Tree
 from .scopes import Scopes
@@ -159,7 +160,7 @@ class Values:
             if isinstance(made, tuple) and made[0] == "struct":
                 return self._construct_struct(made, given)
             return construct(made, given)
-        if name in self._known_calls:
+        if name in self._known_calls and name not in FUNCTIONS:
             return ANY
         return builtins.call(name, given)
 
