@@ -15,13 +15,14 @@ import numpy as np
 from .bundle import Bundle
 from .errors import BundleError, UsageError
 from .plausibility import objections
-from .search import Hypothesis, beam, greedy
+from .search import Hypothesis, beam, greedy, length_penalty
 from .session import OnnxModel
 from .tokenizer import UNSUPPORTED, EncodedPrompt
 
 MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"
 _BATCH = 32  # prompts decoded together
+_LONGER = 24  # tokens that an answer of the second look may have beyond twice those of the first
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,22 @@ class Generator:
         if objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
             return hypotheses
         if settings.second_look > settings.beam:
-            hypotheses = self._search([encoded], replace(settings, beam=settings.second_look))[0]
+            hypotheses = self._look_again(encoded, hypotheses[0], settings)
         against = [objections(self.tokenizer, encoded, hypothesis) for hypothesis in hypotheses]
         order = sorted(range(len(hypotheses)), key=lambda k: against[k] - hypotheses[k].log_probability)
         return [hypotheses[k] for k in order]
+
+    def _look_again(self, encoded: EncodedPrompt, best: Hypothesis, settings: GenerationSettings) -> list[Hypothesis]:
+        """The most probable answers, not much longer than the best one so far."""
+        limit = min(settings.max_tokens, 2 * len(best.ids) + _LONGER)
+        # without a length penalty the search ends as soon as no open answer is as probable as the last one found
+        wider = replace(settings, beam=settings.second_look, max_tokens=limit, length_penalty=0.0)
+        alpha = settings.length_penalty
+        found = [
+            replace(h, score=h.log_probability / length_penalty(len(h.ids) + int(h.complete), alpha))
+            for h in self._search([encoded], wider)[0]
+        ]
+        return found if any(h.complete for h in found) else [best, *found]
 
     def _answer(
         self, prompt: str, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings, ms: float
