@@ -35,7 +35,8 @@ def run_preprocess(config: Config, say: Say) -> None:
 
 def run_train(config: Config, *, resume: bool, tensorboard: bool, start: Path | None = None) -> bool:
     """Train with the seed's banner; False if the run was stopped and has saved its state."""
-    from .train import Interrupted, train
+    from .stopping import Interrupted
+    from .train import train
 
     model = config.model
     depth = f"{model.encoder_depth}+{model.decoder_depth}"

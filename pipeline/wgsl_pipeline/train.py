@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,13 +28,10 @@ from .model import Transformer
 from .optimisation import Answers, evaluate_loss, learning_rate, make_optimizer, summed_loss
 from .reporting import Reporter
 from .settings import Training
+from .stopping import Interrupted, stop_signals
 from .warm_start import warm_start
 
 _STEPS_BETWEEN_CHECKS = 20  # on CUDA, where reading a loss waits for the device
-
-
-class Interrupted(Exception):
-    """Training was asked to stop and has saved its state."""
 
 
 @dataclass
@@ -60,6 +54,10 @@ class Run:
     asked_to_stop: bool = False
     unchecked: list[Tensor] = field(default_factory=list)
 
+    def stop(self) -> None:
+        """Ask the run to end after the update under way."""
+        self.asked_to_stop = True
+
 
 def train(config: Config, *, resume: bool = False, start: Path | None = None, tensorboard: bool = False) -> State:
     """Run the stage, alone or as one of the processes that torchrun started.
@@ -78,7 +76,7 @@ def train(config: Config, *, resume: bool = False, start: Path | None = None, te
     """
     with processes() as together:
         run = _prepare(config, together, resume=resume, start=start, tensorboard=tensorboard)
-        with _stop_signals(run):
+        with stop_signals(run.stop):
             try:
                 while not is_finished(run.state, config.training):
                     _epoch(run)
@@ -282,7 +280,7 @@ def _check_losses(run: Run, behind: int = 0) -> None:
         run.state.loss_sum += loss
 
 
-# ---------------------------------------------------------------- saving and stopping
+# ---------------------------------------------------------------- saving
 
 
 def _remember_best(run: Run, row: dict[str, Any]) -> None:
@@ -303,18 +301,3 @@ def _save(run: Run) -> None:
             run.checkpoints.save_best(run.state, run.best_weights)
         run.checkpoints.save_last(run.state, run.model, run.optimizer, run.config.training.keep_checkpoints)
     run.together.wait()
-
-
-@contextmanager
-def _stop_signals(run: Run) -> Iterator[None]:
-    """Let Ctrl-C and a termination signal end the run after the update under way."""
-
-    def ask(number: int, frame: object) -> None:
-        run.asked_to_stop = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

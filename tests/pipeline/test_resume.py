@@ -17,7 +17,8 @@ from wgsl_pipeline.checkpoint import CheckpointFolder, read_state
 from wgsl_pipeline.config import Config
 from wgsl_pipeline.errors import ArtefactError
 from wgsl_pipeline.preprocess import preprocess
-from wgsl_pipeline.train import Interrupted, train, training_digest
+from wgsl_pipeline.stopping import Interrupted
+from wgsl_pipeline.train import train, training_digest
 
 
 @pytest.fixture(scope="module")
