@@ -21,7 +21,6 @@ ANSWERS = {
     "reflect rayDir about norm0": "reflect(rayDir, norm0)",
     "clamp heat between 0.15 and 7": "clamp(heat, 0.15, 7.0)",
     "sine of phase": "sin(phase)",
-    "cos of theta times 2": "cos(theta) * 2.0",
     "square root of area": "sqrt(area)",
     "absolute value of x minus y": "abs(x - y)",
     "lerp between dawn and dusk by 0.3": "mix(dawn, dusk, 0.3)",
@@ -43,12 +42,10 @@ ANSWERS = {
     "transpose of m": "transpose(m)",
     "convert count to a float": "f32(count)",
     "sample tex at uv": "textureSample(tex, samp, uv)",
-    "add 0.5 to glow": "glow += 0.5;",
     "increment counter": "counter++;",
     "declare a variable speed equal to 3.5": "var speed: f32 = 3.5;",
     "set x to y plus 1": "x = y + 1.0;",
     "swap a and b": "let tmp = a;\na = b;\nb = tmp;",
-    "what is the weather in paris": None,
     "write me a poem about autumn": None,
 }
 
