@@ -112,12 +112,14 @@ def test_the_manifest_holds_the_metrics_of_the_export(exported: Any) -> None:
 
 @pytest.mark.parametrize(("wanted", "kept"), [(40, 40), (5000, 62)])
 def test_the_manifest_holds_the_defaults_of_generation(config: Config, wanted: int, kept: int) -> None:
-    settings = dataclasses.replace(config.export, precision="float32", beam=3, length_penalty=0.7, max_tokens=wanted)
+    given = {"precision": "float32", "beam": 3, "second_look": 5, "length_penalty": 0.7}
+    settings = dataclasses.replace(config.export, **given, max_tokens=wanted)
     manifest = export_bundle(dataclasses.replace(config, export=settings))
-    assert manifest["generation"] == {"precision": "float32", "beam": 3, "length_penalty": 0.7, "max_tokens": kept}
+    assert manifest["generation"] == given | {"max_tokens": kept}
     generator = Generator(config.bundle_folder)
     assert generator.precision == "float32"
     assert (generator.settings().beam, generator.settings().max_tokens) == (3, kept)
+    assert generator.settings().second_look == 5
 
 
 def test_what_was_exported_and_proved_is_said(exported: Any) -> None:
@@ -188,8 +190,8 @@ def test_pytorch_float32_onnx_and_the_python_api_agree_on_every_prompt(exported:
         for prompt, answer in zip(prompts, ours, strict=True)
     ]
     generator = Generator(config.bundle_folder, precision="float32")
-    assert [answer.code for answer in generator.generate(prompts)] == decoded
-    assert [generator(prompt).code for prompt in prompts] == decoded
+    assert [answer.code for answer in generator.generate(prompts, second_look=0)] == decoded
+    assert [generator(prompt, second_look=0).code for prompt in prompts] == decoded
     assert decoded[:10] == [code for _, code in PAIRS[:10]]
 
 
