@@ -29,7 +29,7 @@ from .errors import CorpusError
 from .files import replaced_folder, write_json, write_text
 from .recipes.grammar import Cookbook
 from .recipes.read import read_cookbook
-from .recipes.sample import samples
+from .recipes.sample import Sampler
 from .recipes.vary import varied
 from .spool import SPOOL_ROWS, Places, Row, SpoolWriter, spooled, text_hash
 from .vocabulary import learn_tokenizer
@@ -124,7 +124,7 @@ def _spool_recipes(config: Config, book: Cookbook, places: Places, writer: Spool
     known = set(places.prompts)
     parts = array("b")
     vain = 0
-    for sample in samples(book, settings.draw_seed, settings.held_out):
+    for sample in Sampler(book, settings.draw_seed, settings.held_out):
         if not any(wanted) or vain > _VAIN_DRAWS:
             break
         part = int(sample.held_out)

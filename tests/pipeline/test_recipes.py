@@ -16,7 +16,7 @@ from wgsl_pipeline.recipes.grammar import Cookbook
 from wgsl_pipeline.recipes.noise import slipped, third_person
 from wgsl_pipeline.recipes.precedence import embed
 from wgsl_pipeline.recipes.read import read_cookbook
-from wgsl_pipeline.recipes.sample import Sample, samples
+from wgsl_pipeline.recipes.sample import Sample, Sampler
 
 HEAD = '[[recipes]]\nname = "scaled"\n'
 SCALED = HEAD + 'code = "{v} * {s}"\noperands = { v = "V", s = "f32" }\nresult = "V"\n'
@@ -100,7 +100,7 @@ def cookbook(folder: Path, text: str) -> Cookbook:
 
 
 def drawn(folder: Path, text: str = BOOK, count: int = 400, held_out: float = 0.0) -> list[Sample]:
-    return list(itertools.islice(samples(cookbook(folder, text), 7, held_out), count))
+    return list(itertools.islice(Sampler(cookbook(folder, text), 7, held_out), count))
 
 
 def test_what_is_read(tmp_path: Path) -> None:

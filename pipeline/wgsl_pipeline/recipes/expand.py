@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from . import words
-from .grammar import HOLE, Cookbook, Operand, Phrase, Recipe
+from .grammar import FORMS, HOLE, VALUES, Cookbook, Operand, Phrase, Recipe
 from .literals import draw_literal, draw_range, unsigned
 from .noise import third_person
 from .pieces import Piece, Stuck, bracketed, part_of, reads_well, write
 from .types import ENGLISH, TYPED_MENTION, VARIABLES, is_plain, spellings, usual_type
 
-_TRIES = 40
+_TRIES = 40  # draws of a value for a statement, function or shader
+_NESTING_TRIES = 4
+_NESTED = 0.75  # how often an operand is another operation where nesting is wanted
+_NUMBERS = 0.35  # how often a scalar behind the first operand is a number
+_TYPE_SAID = 0.9  # how often an unusual type that matters is said
 _PRONOUNS = ["it", "that", "the result", "it", "this"]
 _FIELD = {
     "f32": [
@@ -39,44 +45,61 @@ class Surroundings:
     say_types: bool = False
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """One filling of a recipe under way: what its operands are filled for."""
+
+    recipe: Recipe
+    phrase: Phrase
+    bound: dict[str, str]  # the types of its type variables
+    depth: int
+    around: Surroundings
+    taken: set[str]
+
+    def type_of(self, operand: Operand) -> str:
+        return self.bound.get(operand.type, operand.type)
+
+
+class Weighted:
+    """Recipes of which the common ones, which have more phrasings, are drawn more often."""
+
+    def __init__(self, recipes: list[Recipe], kind: str = "") -> None:
+        self.recipes = recipes
+        self._weights = list(accumulate(len(r.phrases[kind]) if kind else r.phrasings for r in recipes))
+
+    def draw(self, draw: random.Random) -> Recipe:
+        """One of them.
+
+        Raises:
+            Stuck: there are none.
+        """
+        if not self.recipes:
+            raise Stuck("no recipe fits")
+        return draw.choices(self.recipes, cum_weights=self._weights)[0]
+
+
 class Expander:
     """Draws pieces from a cookbook."""
 
     def __init__(self, book: Cookbook, draw: random.Random) -> None:
-        self.book, self.draw = book, draw
-        self.values = [r for r in book.recipes if r.result not in ("statement", "function", "shader")]
-        self._makers: dict[str, list[Recipe]] = {}
-        self._weights: dict[str, list[float]] = {}
+        self.draw = draw
+        self.values = [r for r in book.recipes if r.result not in FORMS]
+        self._makers: dict[str, Weighted] = {}
+        self._followers: dict[str, Weighted] = {}
 
-    def makers(self, full: str) -> list[Recipe]:
+    def makers(self, full: str) -> Weighted:
         """The recipes with noun phrases whose value can have this type."""
         if full not in self._makers:
-            self._makers[full] = [
-                r
-                for r in self.values
-                if r.phrases["nouns"] and (r.result == full or full in VARIABLES.get(r.result, {}))
-            ]
+            fitting = [r for r in self.values if r.phrases["nouns"] and _can_be(r.result, full)]
+            self._makers[full] = Weighted(fitting, "nouns")
         return self._makers[full]
 
-    def _weighted_makers(self, full: str) -> tuple[list[Recipe], list[float]]:
-        """The makers of a type, each with how often it is drawn: common operations have more phrasings."""
-        if full not in self._weights:
-            self._weights[full] = [float(len(r.phrases["nouns"])) for r in self.makers(full)]
-        return self.makers(full), self._weights[full]
-
-    def followers(self, full: str) -> list[Recipe]:
+    def followers(self, full: str) -> Weighted:
         """The recipes that can go on from a value of this type."""
-        key = f"after {full}"
-        if key not in self._makers:
-            self._makers[key] = [
-                r
-                for r in self.values
-                if any(
-                    o.kind == "typed" and (o.type == full or full in VARIABLES.get(o.type, {}))
-                    for o in r.operands.values()
-                )
-            ]
-        return self._makers[key]
+        if full not in self._followers:
+            fitting = [r for r in self.values if any(_can_be(o.type, full) for o in r.operands.values())]
+            self._followers[full] = Weighted(fitting)
+        return self._followers[full]
 
     def draw_piece(
         self,
@@ -111,7 +134,9 @@ class Expander:
         piece.opens = piece.opens or (phrase.text.startswith("{") and phrase.text.count("{") > 1)
         fillings = self._ranges(recipe)
         left_out = _left_out(recipe, phrase, bound, given) if given else None
-        names = set(taken) | {key for key in recipe.operands if key not in phrase.holes} | _declared(recipe.code)
+        frame = _Frame(recipe, phrase, bound, depth, around, set(taken))
+        frame.taken.update(key for key in recipe.operands if key not in phrase.holes)
+        frame.taken.update(_declared(recipe.code))
         for key, operand in recipe.operands.items():
             if key == left_out:
                 assert given is not None
@@ -119,15 +144,15 @@ class Expander:
             elif key in fillings:
                 filling = fillings[key]
             elif key in phrase.holes:
-                filling = self._fill(recipe, operand, phrase, bound, depth, around, names)
+                filling = self._fill(frame, operand)
             else:
-                filling = self._default(recipe, operand, bound, around)
+                filling = self._default(frame, operand)
             if filling.recipe is recipe:
                 piece.take_names(filling)
             else:
                 piece.absorb(filling)
             fillings[key] = filling
-            names |= set(filling.names) | set(re.findall(r"[A-Za-z_]\w*", filling.code))
+            frame.taken.update(filling.names, re.findall(r"[A-Za-z_]\w*", filling.code))
         piece.text = self._say(phrase, fillings)
         piece.code = write(recipe.code, fillings, bound)
         return piece
@@ -163,49 +188,47 @@ class Expander:
 
     # ------------------------------------------------------------ fillings
 
-    def _fill(
-        self, recipe: Recipe, operand: Operand, phrase: Phrase, bound: dict[str, str], depth: int,
-        around: Surroundings, names: set[str],
-    ) -> Piece:  # fmt: skip
+    def _fill(self, frame: _Frame, operand: Operand) -> Piece:
         if operand.kind == "typed":
-            full = bound.get(operand.type, operand.type)
-            return self._fill_typed(recipe, operand, phrase, full, depth, around, names)
-        if operand.kind in ("value", "field", "element"):
-            return self._fill_value(operand, phrase, depth, names)
-        text, code, copied = draw_literal(self.draw, self.book, recipe, operand, names)
-        return Piece(text, code, "", recipe, copied=set(copied))
+            return self._nested(frame, operand) or self._leaf(frame, operand)
+        if operand.kind in VALUES:
+            return self._fill_value(frame, operand)
+        text, code, copied = draw_literal(self.draw, frame.recipe, operand, frame.taken)
+        return Piece(text, code, "", frame.recipe, copied=set(copied))
 
-    def _fill_typed(
-        self, recipe: Recipe, operand: Operand, phrase: Phrase, full: str, depth: int,
-        around: Surroundings, names: set[str],
-    ) -> Piece:  # fmt: skip
-        first = operand.key == next(iter(recipe.operands))
-        nest = 0.75 if depth > 1 else 0.0
-        if nest and self.draw.random() < nest and _can_hold(phrase, operand.key) and self.makers(full):
-            for _ in range(4):
-                inner = self.draw.choices(*self._weighted_makers(full))[0]
-                try:
-                    piece = self.draw_piece(
-                        inner, ("nouns",), depth - 1, wanted=full, around=around, taken=frozenset(names)
-                    )
-                except Stuck:
-                    continue
-                if inner is recipe or not reads_well(phrase, operand.key, piece.text):
-                    continue
-                before, after = phrase.text.split(f"{{{operand.key}}}")
+    def _nested(self, frame: _Frame, operand: Operand) -> Piece | None:
+        """A noun phrase of another recipe, if there shall be one and one reads well there."""
+        full, phrase = frame.type_of(operand), frame.phrase
+        if frame.depth < 2 or self.draw.random() >= _NESTED or phrase.text.count(f"{{{operand.key}}}") != 1:
+            return None
+        before, after = phrase.text.split(f"{{{operand.key}}}")
+        for _ in range(_NESTING_TRIES):
+            try:
+                inner = self.makers(full).draw(self.draw)
+                piece = self.draw_piece(
+                    inner, ("nouns",), frame.depth - 1, wanted=full, around=frame.around, taken=frozenset(frame.taken)
+                )
+            except Stuck:
+                continue
+            if inner is not frame.recipe and reads_well(after, piece.text):
                 return replace(piece, text=bracketed(piece, before, after))
-        if full in ("f32", "i32", "u32") and not first and self.draw.random() < 0.35:
+        return None
+
+    def _leaf(self, frame: _Frame, operand: Operand) -> Piece:
+        """A number or a name."""
+        full, recipe, draw = frame.type_of(operand), frame.recipe, self.draw
+        first = operand.key == next(iter(recipe.operands))
+        if full in ("f32", "i32", "u32") and not first and draw.random() < _NUMBERS:
             if re.search(rf"\[\{{{operand.key}\}}\]", recipe.code):
                 raise Stuck("an index is a name")
             return Piece(*self._number(recipe, full), full, recipe)
-        if around.kind:
-            return self._shader_leaf(recipe, full, around)
-        made = words.name(self.draw, full, names)
-        text = made
-        matters = around.say_types or any(f"{{{variable}}}" in recipe.code for variable in VARIABLES)
-        open_type = operand.type in VARIABLES and full != usual_type(operand.type)
-        if matters and open_type and full in ENGLISH and self.draw.random() < 0.9:
-            text = self.draw.choice(TYPED_MENTION).format(type=self.draw.choice(ENGLISH[full]), name=made)
+        if frame.around.kind:
+            return self._shader_leaf(frame, full)
+        made = text = words.name(draw, full, frame.taken)
+        matters = frame.around.say_types or any(f"{{{variable}}}" in recipe.code for variable in VARIABLES)
+        unusual = operand.type in VARIABLES and full != usual_type(operand.type)
+        if matters and unusual and full in ENGLISH and draw.random() < _TYPE_SAID:
+            text = draw.choice(TYPED_MENTION).format(type=draw.choice(ENGLISH[full]), name=made)
         return Piece(text, made, full, recipe, {made: full}, {made})
 
     def _number(self, recipe: Recipe, full: str) -> tuple[str, str]:
@@ -214,51 +237,44 @@ class Expander:
         text, code, _ = unsigned(self.draw, recipe)
         return text, code if full == "u32" else code.removesuffix("u")
 
-    def _shader_leaf(self, recipe: Recipe, full: str, around: Surroundings) -> Piece:
-        if around.kind == "element":
+    def _shader_leaf(self, frame: _Frame, full: str) -> Piece:
+        if frame.around.kind == "element":
             if full != "f32":
                 raise Stuck("element")
-            return Piece(self.draw.choice(_ELEMENT), "data[i]", full, recipe)
+            return Piece(self.draw.choice(_ELEMENT), "data[i]", full, frame.recipe)
         if full not in _FIELD:
             raise Stuck(full)
         text, code = self.draw.choice(_FIELD[full])
-        return Piece(text, code, full, recipe, {code.split(".")[0]: full})
+        return Piece(text, code, full, frame.recipe, {code.split(".")[0]: full})
 
-    def _fill_value(self, operand: Operand, phrase: Phrase, depth: int, names: set[str]) -> Piece:
-        around = Surroundings(
-            "" if operand.kind == "value" else operand.kind,
-            say_types="typed" not in phrase.text and "params" not in phrase.text,
-        )
-        wants = [
-            part for key, _, part in HOLE.findall(phrase.text) if key == operand.key and part in ("", "verb", "verbs")
-        ]
-        kinds = ("nouns",) if "" in wants or not wants else ("verbs",)
-        wanted = "" if operand.kind == "value" else "f32"
+    def _fill_value(self, frame: _Frame, operand: Operand) -> Piece:
+        parts = [part for key, _, part in HOLE.findall(frame.phrase.text) if key == operand.key]
+        kinds = ("verbs",) if {"verb", "verbs"} & set(parts) and "" not in parts else ("nouns",)
+        says_types = not {"typed", "params"} & set(parts)  # the types then stand in the prompt
+        is_any = operand.kind == "value"
+        around = Surroundings("" if is_any else operand.kind, say_types=says_types)
         for _ in range(_TRIES):
             inner = self.draw.choice(self.values)
-            deep = self.draw.choice([1, 1, 2]) if depth > 1 else 1
+            depth = self.draw.choice([1, 1, 2]) if frame.depth > 1 else 1
             try:
-                piece = self.draw_piece(inner, kinds, deep, wanted=wanted, around=around, taken=frozenset(names))
+                piece = self.draw_piece(
+                    inner, kinds, depth, wanted="" if is_any else "f32", around=around, taken=frozenset(frame.taken)
+                )
             except Stuck:
                 continue
-            if operand.kind == "element" and not _works_on_elements(piece.code):
-                continue
-            if operand.kind == "field" and not re.search(r"\b(uv|time)\b", piece.code):
-                continue
-            if operand.kind == "value" and not all(map(is_plain, piece.names.values())):
-                continue
-            return piece
+            if _SUITS[operand.kind](piece):
+                return piece
         raise Stuck(operand.key)
 
-    def _default(self, recipe: Recipe, operand: Operand, bound: dict[str, str], around: Surroundings) -> Piece:
+    def _default(self, frame: _Frame, operand: Operand) -> Piece:
         if operand.default is not None:
-            return Piece("", operand.default, "", recipe)
-        full = bound.get(operand.type, operand.type)
-        if around.kind:
-            return self._shader_leaf(recipe, full, around)
-        if operand.type in VARIABLES and full != usual_type(operand.type) and around.say_types:
+            return Piece("", operand.default, "", frame.recipe)
+        full = frame.type_of(operand)
+        if frame.around.kind:
+            return self._shader_leaf(frame, full)
+        if operand.type in VARIABLES and full != usual_type(operand.type) and frame.around.say_types:
             raise Stuck("an operand that is not named has the usual type")
-        return Piece("", operand.key, full, recipe, {operand.key: full})
+        return Piece("", operand.key, full, frame.recipe, {operand.key: full})
 
     # ------------------------------------------------------------ text and code
 
@@ -282,9 +298,22 @@ def _declared(code: str) -> set[str]:
     return set(re.findall(r"\b(?:let|var|const|fn|struct)\s+([A-Za-z_]\w*)", code))
 
 
-def _works_on_elements(code: str) -> bool:
+def _reads_one_element(piece: Piece) -> bool:
     """Whether it reads one element, once, and does nothing that only fragment shaders can."""
-    return code.count("data[i]") == 1 and not re.search(r"\b(dpd[xy]|fwidth|texture)", code)
+    return piece.code.count("data[i]") == 1 and not re.search(r"\b(dpd[xy]|fwidth|texture)", piece.code)
+
+
+# what a piece has to be to fill an operand of each kind of value
+_SUITS: dict[str, Callable[[Piece], bool]] = {
+    "value": lambda piece: all(map(is_plain, piece.names.values())),
+    "field": lambda piece: bool(re.search(r"\b(uv|time)\b", piece.code)),
+    "element": _reads_one_element,
+}
+
+
+def _can_be(declared: str, full: str) -> bool:
+    """Whether what is declared as a type or type variable can be of this type."""
+    return declared == full or full in VARIABLES.get(declared, {})
 
 
 def _left_out(recipe: Recipe, phrase: Phrase, bound: dict[str, str], given: Piece) -> str:
@@ -295,7 +324,3 @@ def _left_out(recipe: Recipe, phrase: Phrase, bound: dict[str, str], given: Piec
         if operand.kind == "value" or bound.get(operand.type, operand.type) == given.type:
             return key
     raise Stuck("nothing to put what came before into")
-
-
-def _can_hold(phrase: Phrase, key: str) -> bool:
-    return phrase.text.count(f"{{{key}}}") == 1

@@ -7,8 +7,8 @@ import re
 from typing import NamedTuple
 
 from . import words
-from .grammar import HEX, Cookbook, Operand, Recipe
-from .pieces import Stuck
+from .grammar import HEX, Operand, Recipe
+from .pieces import Stuck, converted
 from .types import spellings
 
 _TYPES = ["f32", "f32", "vec3<f32>", "vec3<f32>", "vec2<f32>", "vec4<f32>", "u32", "i32", "mat4x4<f32>", "bool"]
@@ -22,14 +22,14 @@ class Literal(NamedTuple):
     copied: frozenset[str] = frozenset()
 
 
-def draw_literal(draw: random.Random, book: Cookbook, recipe: Recipe, operand: Operand, taken: set[str]) -> Literal:
+def draw_literal(draw: random.Random, recipe: Recipe, operand: Operand, taken: set[str]) -> Literal:
     """A filling for an operand that is neither typed nor a value of another recipe.
 
     Raises:
         Stuck: the name drawn is taken.
     """
     if operand.kind == "choice":
-        return Literal(*draw.choice(list(book.choices[operand.type].items())))
+        return Literal(*draw.choice(list(operand.words.items())))
     if operand.kind == "name":
         return _new_name(draw, recipe, operand, taken)
     if operand.kind == "type":
@@ -74,12 +74,12 @@ def _new_name(draw: random.Random, recipe: Recipe, operand: Operand, taken: set[
 
 def _byte(draw: random.Random) -> tuple[str, str]:
     value = draw.choice([0, 255, 128, 64, 32, 16, 192, 200, 100, draw.randint(0, 255), draw.randint(5, 255)])
-    return str(value), words.byte_code(value)
+    return str(value), converted("int", str(value), "byte")
 
 
 def _percent(draw: random.Random) -> tuple[str, str]:
     value = draw.choice([10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, draw.randint(1, 99)])
-    return draw.choice([f"{value}%", f"{value}%", f"{value} percent"]), f"{value / 100:g}"
+    return draw.choice([f"{value}%", f"{value}%", f"{value} percent"]), converted("percent", str(value), "percent")
 
 
 _LITERALS = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
-from . import words
-from .grammar import HOLE, Phrase, Recipe
+from wgsl_infer.slots import convert
+
+from ..spool import text_hash
+from .grammar import CHANNELS, HOLE, Recipe
 from .precedence import PRIMARY, embed, level
 
 TIME_BINDING = "@group(0) @binding(0) var<uniform> time: f32;\n\n"
@@ -70,9 +71,7 @@ def write(code: str, fillings: dict[str, Piece], bound: dict[str, str]) -> str:
             continue
         piece = fillings[key]
         if part:
-            out += (
-                _channel(piece.text, part) if part in ("r", "g", "b", "a") and not piece.type else part_of(piece, part)
-            )
+            out += converted("hex", piece.text, part) if part in CHANNELS else part_of(piece, part)
         elif piece.type:
             out += embed(piece.code, out, HOLE.sub("x", code[end:]))
         else:
@@ -104,18 +103,18 @@ def _in_order_of_mention(piece: Piece) -> list[str]:
     return sorted(piece.names, key=lambda name: places[name])
 
 
-def _channel(text: str, part: str) -> str:
-    digits = text.removeprefix("#").removeprefix("0x")
-    wide = digits if len(digits) > 4 else "".join(c + c for c in digits)
-    place = "rgba".index(part) * 2
-    return words.byte_code(int(wide[place : place + 2], 16))
+def converted(family: str, text: str, conversion: str) -> str:
+    """The literal that a value of a prompt becomes, made by what makes it in answers."""
+    code = convert(family, text, conversion)
+    assert code is not None
+    return code
 
 
-def reads_well(phrase: Phrase, key: str, inner: str) -> bool:
-    """Whether the words behind the hole cannot be taken for part of the phrase inside it."""
-    behind = phrase.text.split(f"{{{key}}}")[1].split()
+def reads_well(after: str, inner: str) -> bool:
+    """Whether the words behind a hole cannot be taken for part of the phrase inside it."""
+    behind = after.split()
     inside = set(re.findall(r"[a-z]+|\S", inner.lower()))
-    glued = not phrase.text.split(f"{{{key}}}")[1].startswith(" ") and behind
+    glued = not after.startswith(" ") and behind
     if glued and behind[0][0] not in ",?.)|" and len(inner.split()) > 1:
         return False
     return not behind or behind[0].strip("{},") not in inside & _SEPARATORS
@@ -135,8 +134,4 @@ def bracketed(piece: Piece, before: str, after: str) -> str:
 
 def is_held_out(piece: Piece, share: float) -> bool:
     """Whether a piece uses a phrasing or a combination of operations that is kept for validation."""
-    return any(_hash(key) < share for key in {*piece.used, *piece.pairs})
-
-
-def _hash(key: str) -> float:
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little") / 2.0**64
+    return any(text_hash(key) < share * 2.0**64 for key in {*piece.used, *piece.pairs})

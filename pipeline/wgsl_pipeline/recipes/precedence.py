@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import re
 
-from wgsl_infer.lexemes import is_number, is_word, split
+from wgsl_infer.sense.expressions import LEVELS
+from wgsl_infer.sense.syntax import parse
 
-_LEVELS = [
-    ("||",),
-    ("&&",),
-    ("|", "^", "&"),
-    ("==", "!=", "<", ">", "<=", ">="),
-    ("<<", ">>"),
-    ("+", "-"),
-    ("*", "/", "%"),
-]
-_BINARY = {operator: level for level, row in enumerate(_LEVELS) for operator in row}
-_ADDITIVE, _MULTIPLICATIVE = _BINARY["+"], _BINARY["*"]
-_UNARY = len(_LEVELS)
+_BINARY = {operator: level for level, row in enumerate(LEVELS) for operator in row}
+_ADDITIVE, _MULTIPLICATIVE, _SHIFT, _EQUALITY = (_BINARY[operator] for operator in ("+", "*", "<<", "=="))
+_UNARY = len(LEVELS)
 PRIMARY = _UNARY + 1
 _BEFORE = re.compile(r"(\|\||&&|[=!<>]=|<<|>>|[-+*/%|^&<>!~])\s*\Z")
 _AFTER = re.compile(r"\s*(\|\||&&|[=!<>]=|<<|>>|->|[-+*/%|^&<>.\[])")
 
 
 def level(code: str) -> int:
-    """How tightly the loosest operator outside all brackets binds; PRIMARY if there is none."""
-    lowest, depth, before, angle = PRIMARY, 0, "", 0
-    for lexeme in split(code):
-        if lexeme == "<" and (before in ("array", "bitcast", "vec2", "vec3", "vec4") or before.startswith("mat")):
-            angle += 1
-        elif angle:
-            angle += (lexeme == "<") - (lexeme == ">")
-        elif lexeme in ("(", "["):
-            depth += 1
-        elif lexeme in (")", "]"):
-            depth -= 1
-        elif depth == 0 and (lexeme in _BINARY or lexeme in ("!", "~")):
-            is_binary = bool(before) and (before in (")", "]", ">") or is_word(before) or is_number(before))
-            lowest = min(lowest, _BINARY[lexeme] if is_binary and lexeme in _BINARY else _UNARY)
-        before = lexeme
-    return lowest
+    """How tightly the loosest operator outside all brackets of an expression binds; PRIMARY if there is none.
+
+    Raises:
+        Nonsense: it is no expression.
+    """
+    ((_, tree),) = parse(code)
+    if tree[0] == "binary":
+        return _BINARY[tree[1]]
+    return _UNARY if tree[0] == "unary" else PRIMARY
 
 
 def embed(inner: str, before: str, after: str) -> str:
@@ -80,7 +65,6 @@ def _must_be_bracketed(own: int, outer: int) -> bool:
     """Whether a binary expression needs brackets beside another operator: below arithmetic WGSL wants them in nearly
     every mixture, and where it does not they help the reader.
     """
-    if own == _BINARY["=="] and outer in (_BINARY["&&"], _BINARY["||"]):
+    if own == _EQUALITY and outer in (_BINARY["&&"], _BINARY["||"]):
         return False
-    is_bitwise = outer in (_BINARY["|"], _BINARY["<<"])
-    return own < outer or own < _ADDITIVE or is_bitwise
+    return own < outer or own < _ADDITIVE or _BINARY["&&"] < outer < _EQUALITY or outer == _SHIFT

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .expand import Expander
-from .grammar import VALUES, Cookbook, Recipe
+from .grammar import FORMS, VALUES, Cookbook, Recipe
 from .noise import dressed, opened, slipped
 from .pieces import Piece, Stuck, is_held_out
 
 # how often each form of request is drawn
-FORMS = {"value": 0.3, "composition": 0.24, "statement": 0.16, "function": 0.16, "shader": 0.14}
+_FORMS = {"value": 0.3, "composition": 0.24, "statement": 0.16, "function": 0.16, "shader": 0.14}
 _WRAPPING = {"statement": 0.5, "function": 0.5, "shader": 0.3}  # of these, how many hold a value of another recipe
 _OPENED, _SLIPPED = 0.12, 0.07
 _LONGEST = 320  # characters of a prompt
@@ -32,7 +32,7 @@ class Sample:
 
 
 class Sampler:
-    """Draws pairs.
+    """Draws pairs, without end.
 
     Args:
         book: the recipes.
@@ -46,14 +46,14 @@ class Sampler:
         self.expander = Expander(book, self.draw)
         values = self.expander.values
         self.groups: dict[str, list[Recipe]] = {"value": values, "composition": values}
-        for form in ("statement", "function", "shader"):
+        for form in FORMS:
             rows = [r for r in book.recipes if r.result == form]
             wraps = [r for r in rows if any(o.kind in VALUES for o in r.operands.values())]
             self.groups[f"{form}+"] = wraps
             self.groups[form] = [r for r in rows if r not in wraps]
         # alone every operation comes up alike; inside others the common ones, which have more phrasings
         self.weights = {form: [row.weight for row in rows] for form, rows in self.groups.items()}
-        self.weights["composition"] = [row.weight * count_phrases(row) for row in values]
+        self.weights["composition"] = [row.weight * row.phrasings for row in values]
 
     def __iter__(self) -> Iterator[Sample]:
         while True:
@@ -66,7 +66,7 @@ class Sampler:
 
     def _sample(self) -> Sample:
         draw = self.draw
-        form = draw.choices(list(FORMS), list(FORMS.values()))[0]
+        form = draw.choices(list(_FORMS), list(_FORMS.values()))[0]
         if form in _WRAPPING and draw.random() < _WRAPPING[form] and self.groups[f"{form}+"]:
             form += "+"
         rows = self.groups[form]
@@ -131,8 +131,8 @@ class Sampler:
         draw = self.draw
         followers = self.expander.followers(piece.type)
         for _ in range(8):
-            recipe = draw.choices(followers, [count_phrases(r) for r in followers])[0] if followers else None
-            if recipe is None or recipe is piece.recipe:
+            recipe = followers.draw(draw)
+            if recipe is piece.recipe:
                 continue
             said_after = recipe.phrases["after"] and draw.random() < 0.6
             kinds = ("after",) if said_after else ("verbs",) if recipe.phrases["verbs"] else ("nouns",)
@@ -154,13 +154,3 @@ class Sampler:
             first = draw.choice(["", "", "", "first "]) if not turn and kind == "verbs" else ""
             return replace(whole, text=f"{first}{piece.text}{joint}{whole.text}")
         raise Stuck("nothing follows")
-
-
-def count_phrases(recipe: Recipe) -> int:
-    """How many phrasings a recipe has."""
-    return sum(map(len, recipe.phrases.values()))
-
-
-def samples(book: Cookbook, seed: int, held_out: float = 0.0) -> Iterator[Sample]:
-    """Pairs without end."""
-    return iter(Sampler(book, seed, held_out))

@@ -205,9 +205,3 @@ def hex_digits(draw: random.Random, digits: int) -> str:
     text = "".join(draw.choice("0123456789abcdef") for _ in range(digits))
     said = text.upper() if draw.random() < 0.3 else text
     return draw.choice(["#", "#", "#", "#", "0x" if digits == 6 else "#"]) + said
-
-
-def byte_code(value: int) -> str:
-    """A byte as a share of 255, with three decimals at most."""
-    text = f"{value / 255:.3f}".rstrip("0")
-    return text + "0" if text.endswith(".") else text

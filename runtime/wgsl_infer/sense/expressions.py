@@ -15,7 +15,8 @@ from ..wgsl_words import KEYWORDS, RESERVED
 
 Tree = tuple[Any, ...]
 
-_LEVELS = [row.split() for row in ("||", "&&", "|", "^", "&", "== != < > <= >=", "<< >>", "+ -", "* / %")]
+# the binary operators, loosest first
+LEVELS = [row.split() for row in ("||", "&&", "|", "^", "&", "== != < > <= >=", "<< >>", "+ -", "* / %")]
 _TEMPLATED = re.compile(r"(vec[234]|mat[234]x[234]|array|ptr|atomic|bitcast|texture_\w+|var)\Z")
 _BITWISE = {"|", "^", "&", "<<", ">>"}
 
@@ -92,16 +93,16 @@ class ExpressionParser:
 
     def expression(self, level: int = 0) -> Tree:
         """An expression whose operators bind at least as tightly as `level`."""
-        if level == len(_LEVELS):
+        if level == len(LEVELS):
             return self._unary()
         left = self.expression(level + 1)
-        while self.peek() in _LEVELS[level]:
+        while self.peek() in LEVELS[level]:
             operator = self.take()
             right = self.expression(level + 1)
             for side in (left, right):
                 self._check_mixture(operator, side)
             left = ("binary", operator, left, right)
-            if level == 5 and self.peek() in _LEVELS[5]:
+            if level == 5 and self.peek() in LEVELS[5]:
                 raise Nonsense("comparisons do not chain")
         return left
 
