@@ -5,6 +5,7 @@ Legend: B batch, S source length, T target length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ from .files import read_json
 from .preprocess import SHARD
 
 _HINT = "run `pipeline preprocess`"
-_LENGTH_NOISE = 0.3  # how far a length may be off when batches are made: keeps their make-up different in every epoch
-_POOL = 100  # batches whose pairs are sorted by length together
+_LENGTH_NOISE = 0.15  # how far a length may be off when batches are made: keeps their make-up different in every epoch
+_POOL = 800  # batches whose pairs are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,22 @@ class Pairs:
         return Batch(self.source.padded(rows), target[:, :-1].contiguous(), target[:, 1:].contiguous())
 
     def order(self, size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-        """The batches of one epoch as row numbers: pairs of like length together, batches in random order.
+        """The batches of one epoch as row numbers: pairs of like lengths together, batches in random order.
 
-        The same arguments give the same batches, so an epoch can be taken up again in its middle.
+        A pool of pairs is cut by the length of the answers, and each piece by the length of the prompts: sorted by one
+        of them alone, the other would be padded to twice its tokens. The same arguments give the same batches, so an
+        epoch can be taken up again in its middle.
         """
         generator = np.random.default_rng([seed, epoch])
         shuffled = generator.permutation(len(self))
-        noise = generator.uniform(1.0, 1.0 + _LENGTH_NOISE, len(self))
-        weight = (self.target.lengths + self.source.lengths / 1000.0) * noise
+        target, source = (
+            side.lengths * generator.uniform(1.0, 1.0 + _LENGTH_NOISE, len(self)) for side in (self.target, self.source)
+        )
         batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(self), size * _POOL):
-            pool = shuffled[start : start + size * _POOL]
-            pool = pool[np.argsort(weight[pool], kind="stable")]
-            batches += [pool[k : k + size] for k in range(0, len(pool), size)]
+        for pool in _cut(shuffled, size * _POOL):
+            count = math.ceil(len(pool) / size)
+            for piece in _cut(pool[np.argsort(target[pool])], size * math.ceil(math.sqrt(count) / 2)):
+                batches += _cut(piece[np.argsort(source[piece])], size)
         return [batches[k] for k in generator.permutation(len(batches))]
 
     def in_order(self, size: int) -> Iterator[Batch]:
@@ -100,6 +104,11 @@ class Pairs:
         order = np.lexsort((self.source.lengths, self.target.lengths))
         for start in range(0, len(order), size):
             yield self.batch(order[start : start + size])
+
+
+def _cut(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Pieces of `size` rows; the last may be shorter."""
+    return [rows[k : k + size] for k in range(0, len(rows), size)]
 
 
 @dataclass(frozen=True)
