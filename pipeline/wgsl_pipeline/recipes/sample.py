@@ -10,11 +10,12 @@ from .expand import Expander
 from .grammar import FORMS, VALUES, Cookbook, Recipe
 from .noise import dressed, opened, slipped
 from .pieces import Piece, Stuck, is_held_out
+from .signature import signed
 
 # how often each form of request is drawn
 _FORMS = {"value": 0.3, "composition": 0.24, "statement": 0.16, "function": 0.16, "shader": 0.14}
 _WRAPPING = {"statement": 0.5, "function": 0.5, "shader": 0.3}  # of these, how many hold a value of another recipe
-_OPENED, _SLIPPED = 0.12, 0.07
+_OPENED, _SLIPPED, _SIGNED = 0.12, 0.1, 0.35
 _LONGEST = 320  # characters of a prompt
 _LONGEST_COMPOSITION = 140
 
@@ -75,6 +76,9 @@ class Sampler:
         recipe = draw.choices(rows, self.weights[form])[0]
         piece = self._composed(recipe) if form == "composition" else self._plain(recipe, form)
         held_out = bool(self.share) and is_held_out(piece, self.share)
+        if form == "function" and draw.random() < _SIGNED:
+            request = signed(draw, piece.text, piece.code, piece.copied)
+            piece = replace(piece, text=request.text, code=request.code, copied=piece.copied | request.names)
         text = piece.text
         if draw.random() < _OPENED:
             text = opened(draw, text, self.book.openers.get(piece.kind, []))

@@ -9,8 +9,9 @@ from wgsl_infer.lexemes import is_word, split
 
 from . import words
 from .noise import dressed, slipped
+from .signature import signed
 
-_RENAMED, _SLIPPED = 0.3, 0.2
+_RENAMED, _SLIPPED, _SIGNED = 0.3, 0.2, 0.15
 
 
 def varied(draw: random.Random, prompt: str, code: str) -> tuple[str, str]:
@@ -23,6 +24,9 @@ def varied(draw: random.Random, prompt: str, code: str) -> tuple[str, str]:
                 new = _like(draw, name, names | in_prompt)
                 prompt, code = _replaced(prompt, name, new), _replaced(code, name, new)
                 names |= {new}
+    if draw.random() < _SIGNED:
+        request = signed(draw, prompt, code, names)
+        prompt, code, names = request.text, request.code, names | request.names
     if draw.random() < _SLIPPED:
         prompt = slipped(draw, prompt, names)
     return dressed(draw, prompt, names), code
