@@ -16,13 +16,16 @@ _ALREADY_SAID = re.compile(r"[()?]|\b(param\w*|arg\w*|tak\w+|given|inputs?|named
 _OLDER = {"f32": "float", "i32": "int", "u32": "uint", "vec2<f32>": "vec2", "vec3<f32>": "vec3", "vec4<f32>": "vec4"}
 _RENAMED = 0.6  # how often a parameter gets a name of its own
 _NAMED = [
-    "{text}, {name}({list})", "{text}: {name}({list})", "{name}({list}): {text}", "{text}, call it {name}, parameters {list}",
-    "{text} named {name} taking {and}", "{text}, signature {name}({typed})", "fn {name}({typed}): {text}", "{text} as {name}({list})",
-    "{text}, fn {name}({typed}){arrow}", "{text} called {name} with {and}", "{text} {name}({list})", "{name}({typed}){arrow}, {text}",
+    "{text}, {name}({list})", "{text}: {name}({list})", "{name}({list}): {text}",
+    "{text}, call it {name}, parameters {list}", "{text} named {name} taking {and}",
+    "{text}, signature {name}({typed})", "fn {name}({typed}): {text}", "{text} as {name}({list})",
+    "{text}, fn {name}({typed}){arrow}", "{text} called {name} with {and}", "{text} {name}({list})",
+    "{name}({typed}){arrow}, {text}",
 ]  # fmt: skip
 _LISTED = [
-    "{text} taking {and}", "{text} with parameters {and}", "{text}, parameters {list}", "{text}; takes {and}", "{text} that takes {and}",
-    "{text}, arguments {list}", "{text} with params {list}", "{text} ({list})", "{text}, params {typed}", "{text}, it takes {typed}",
+    "{text} taking {and}", "{text} with parameters {and}", "{text}, parameters {list}", "{text}; takes {and}",
+    "{text} that takes {and}", "{text}, arguments {list}", "{text} with params {list}", "{text} ({list})",
+    "{text}, params {typed}", "{text}, it takes {typed}",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from ..evaluation.execution import NOT_RUN, Runner
@@ -44,6 +45,7 @@ def verify(book: Cookbook, validator: Validator, draws: int = _DRAWS) -> Iterato
         elif pieces and _is_never_a_number(runner, pieces):
             yield Fault(recipe, pieces[0].text, "none of its values is ever a number")
     yield from _at_odds(book, runner)
+    yield from _of_two_forms(book)
 
 
 def _drawn(expander: Expander, recipe: Recipe, draws: int) -> Iterator[Piece]:
@@ -80,6 +82,40 @@ def _at_odds(book: Cookbook, runner: Runner) -> Iterator[Fault]:
             runner.use(before)
             if runner.outcome(code) != NOT_RUN and runner.outcome(code) != "equal values":
                 yield Fault(recipe, phrase.text, f"means {recipe.code} here and {other.code} at {other.place}")
+
+
+def _of_two_forms(book: Cookbook) -> Iterator[Fault]:
+    """Phrasings that ask for a value in one recipe and for a statement, a function or a shader in another."""
+    forms: dict[str, Recipe] = {}
+    for recipe in book.recipes:
+        for phrase in (phrase for kind in ("nouns", "verbs", "questions") for phrase in recipe.phrases[kind]):
+            for text in _readings(recipe, phrase):
+                other = forms.setdefault(text, recipe)
+                if recipe.result != other.result and {recipe.result, other.result} & set(FORMS):
+                    form = other.result if other.result in FORMS else "value"
+                    yield Fault(recipe, phrase.text, f"asks for a {form} at {other.place}")
+                    break
+
+
+def _readings(recipe: Recipe, phrase: Phrase) -> Iterator[str]:
+    """The phrase with each hole said as what may stand there."""
+    first = next(iter(recipe.operands), None)
+    holes = [(key, _said_as(recipe.operands[key], key == first)) for key in phrase.holes]
+    for kinds in product(*(kinds for _, kinds in holes)):
+        text = phrase.text.lower()
+        for (key, _), kind in zip(holes, kinds, strict=True):
+            text = text.replace(f"{{{key.lower()}}}", f"<{kind}>")
+        yield text
+
+
+def _said_as(operand: Operand, first: bool) -> tuple[str, ...]:
+    if operand.kind == "value" or (
+        operand.kind == "typed" and not first and operand.type in ("f32", "i32", "u32", "I")
+    ):
+        return ("name", "number")
+    if operand.kind in ("typed", "name"):
+        return ("name",)
+    return ("number",) if operand.kind in _NUMBERS else (operand.kind + operand.type,)
 
 
 def _numbered(recipe: Recipe, phrase: Phrase) -> tuple[str, str]:
