@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from wgsl_infer.errors import TokenizerError
-from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokenizer import UNSUPPORTED, Tokenizer
 
 from .config import Config
 from .corpus import corpus_files, read_examples
@@ -252,7 +252,8 @@ def _copied(config: Config, spool: Path, parts: NDArray[np.int8], pairs: int) ->
             continue
         yield row, int(part)
         if part == 0 and number < pairs:
-            for _ in range(config.dataset.copies - 1):
+            outside = row.code == UNSUPPORTED
+            for _ in range((config.dataset.outside_copies if outside else config.dataset.copies) - 1):
                 prompt, code = varied(draw, row.prompt, row.code)
                 yield row._replace(prompt=prompt, code=code), 0
 

@@ -173,6 +173,9 @@ class Dataset:
     copies: int = setting(
         1, "how often each training pair of the corpus stands in an epoch, from the second on varied", low=1, high=1000
     )
+    outside_copies: int = setting(
+        1, "the same for pairs whose answer is <unsupported>: rare, and all of them alike", low=1, high=1000
+    )
     draw_seed: int = setting(0, "of drawing from recipes and of varying copies", low=0, high=2**31 - 1)
     rows_per_shard: int = setting(100_000, "pairs in one Parquet file", low=1, high=100_000_000)
 

@@ -118,6 +118,13 @@ def test_training_pairs_are_copied_and_others_are_not(tmp_path: Path) -> None:
     assert report.figures["parts"]["val"] == single.figures["parts"]["val"]
 
 
+def test_outside_pairs_have_their_own_number_of_copies(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus.toml", [*PAIRS, ("hi there", "<unsupported>")])
+    settings = {"train_ratio": 1.0, "val_ratio": 0.0, "copies": 2, "outside_copies": 7}
+    config = small_config(tmp_path, {f"dataset.{key}": value for key, value in settings.items()})
+    assert preprocess(config).figures["parts"]["train"] == 2 * len(PAIRS) + 7
+
+
 def test_a_varied_pair_renames_in_prompt_and_code_alike() -> None:
     renamed = set()
     for seed in range(300):
