@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from wgsl_infer.plausibility import _MADE
+from wgsl_infer.english import is_compound
 from wgsl_infer.tokenizer import UNSUPPORTED
 from wgsl_pipeline.config import load_config
 from wgsl_pipeline.corpus import corpus_files, read_examples
@@ -37,7 +37,7 @@ def main() -> None:
         used = tokenizer.slots_used(tokenizer.encode_answer(example.code, encoded.slots))
         for family, values in encoded.slots.values.items():
             for index, value in enumerate(values):
-                kind = family if family != "name" or not _MADE.search(value) else "name of several words"
+                kind = family if family != "name" or not is_compound(value) else "name of several words"
                 given[kind] += 1
                 ignored[kind] += (family, index) not in used
     for kind, count in sorted(given.items()):

@@ -35,6 +35,12 @@ _PIECE = re.compile(
     re.VERBOSE,
 )
 _KIND = {"dimension": "word", "by": "word"}
+_COMPOUND = re.compile(r"[a-z][A-Z]|_\w|\d")
+
+
+def is_compound(name: str) -> bool:
+    """Whether a name was put together by somebody who writes code, as `lightDir`, `sun_dir` and `n0` are."""
+    return bool(_COMPOUND.search(name))
 
 
 def pieces(prompt: str) -> list[Piece]:

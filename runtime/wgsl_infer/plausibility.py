@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from .english import is_compound
 from .search import Hypothesis
 from .sense import fault
 from .tokenizer import UNSUPPORTED, EncodedPrompt, Tokenizer
@@ -13,8 +12,6 @@ NO_SENSE = 8.0  # nats: about none of the right answers is refused (tests/runtim
 # number or a hex value, 7 % a name of several words, 11 % a whole number (`python benchmarks/ignored_values.py`);
 # of wrong answers a large part does. Percentages are often computed with, plain words often no names.
 IGNORED = {"float": 2.0, "hex": 2.0, "name": 2.0, "int": 1.0}
-
-_MADE = re.compile(r"[a-z][A-Z]|_\w|\d")  # what shows that a name was put together
 
 
 def objections(tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothesis) -> float:
@@ -28,6 +25,6 @@ def objections(tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothe
     used = tokenizer.slots_used(hypothesis.ids)
     for family, values in encoded.slots.values.items():
         for index, value in enumerate(values):
-            if family in IGNORED and (family, index) not in used and (family != "name" or _MADE.search(value)):
+            if family in IGNORED and (family, index) not in used and (family != "name" or is_compound(value)):
                 against += IGNORED[family]
     return against

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 
+from wgsl_infer.english import is_compound
 from wgsl_infer.lexemes import is_word, split
 
 from . import words
@@ -20,7 +21,7 @@ def varied(draw: random.Random, prompt: str, code: str) -> tuple[str, str]:
     names = {lexeme for lexeme in split(code) if is_word(lexeme) and lexeme in in_prompt and words.is_free(lexeme)}
     if draw.random() < _RENAMED:
         for name in sorted(names):
-            if _is_made(name) and draw.random() < 0.7:
+            if len(name) > 2 and is_compound(name) and draw.random() < 0.7:
                 new = _like(draw, name, names | in_prompt)
                 prompt, code = _replaced(prompt, name, new), _replaced(code, name, new)
                 names |= {new}
@@ -30,11 +31,6 @@ def varied(draw: random.Random, prompt: str, code: str) -> tuple[str, str]:
     if draw.random() < _SLIPPED:
         prompt = slipped(draw, prompt, names)
     return dressed(draw, prompt, names), code
-
-
-def _is_made(name: str) -> bool:
-    """Whether a name was put together and says nothing by itself in English."""
-    return bool(re.search(r"[a-z][A-Z]|_[A-Za-z]|\d\Z", name)) and len(name) > 2
 
 
 def _like(draw: random.Random, name: str, taken: set[str]) -> str:
