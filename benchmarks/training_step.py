@@ -39,7 +39,7 @@ def variant(fused_attention: bool, torch_dropout: bool, all_columns: bool) -> It
             fused = nn.functional.scaled_dot_product_attention
             stack.enter_context(
                 mock.patch.object(
-                    model_module, "_weigh", lambda q, k, v, m, c: fused(q, k, v, attn_mask=m, is_causal=c)
+                    model_module, "attention", lambda q, k, v, m, c: fused(q, k, v, attn_mask=m, is_causal=c)
                 )
             )
         if torch_dropout:

@@ -282,10 +282,10 @@ def validate(path: Path, overrides: tuple[str, ...]) -> None:
 
     Needs the [validate] extra and a graphics adapter (on Linux without a GPU: apt-get install mesa-vulkan-drivers).
     """
-    from .stages import compile_corpus
+    from .stages import validate_corpus
 
     config = _load(path, overrides)
-    failures, count = compile_corpus(config)
+    failures, count = validate_corpus(config)
     for failure in failures:
         click.echo(failure)
     click.echo(f"{count - len(failures)} of {count} codes and recipes are right")

@@ -98,7 +98,7 @@ def bundle_is_current(config: Config) -> bool:
         return False
 
 
-def compile_corpus(config: Config) -> tuple[list[str], int]:
+def validate_corpus(config: Config) -> tuple[list[str], int]:
     """Compile all codes of the corpus and try all recipes; a line for each at fault, and how many there are of both.
 
     Raises:

@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="DIR", help="the bundle to use")
     parser.add_argument("--json", action="store_true", help="print one JSON object a prompt instead of the code")
     parser.add_argument("--beam", type=_positive, metavar="N", help="keep N hypotheses at each step (1: greedy)")
+    parser.add_argument(
+        "--second-look",
+        type=_whole,
+        metavar="N",
+        help="keep N hypotheses where something speaks against the best answer (0: never look again)",
+    )
     parser.add_argument("--n-best", type=_positive, metavar="K", help="print the K best distinct answers")
     parser.add_argument("--max-tokens", type=_positive, metavar="N", help="give an answer up at N tokens")
     parser.add_argument("--style", choices=("full", "short"), default="full", help="spell vec3<f32> or vec3f")
@@ -91,10 +97,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text) if text.isascii() and text.isdigit() else 0
-    if value < 1:
+    if not _is_whole(text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return value
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -125,7 +140,12 @@ def _answer_all(
     number, answered = 0, False
     for prompts in batches:
         answers = generator.generate(
-            prompts, beam=options.beam, n_best=options.n_best, max_tokens=options.max_tokens, style=options.style
+            prompts,
+            beam=options.beam,
+            second_look=options.second_look,
+            n_best=options.n_best,
+            max_tokens=options.max_tokens,
+            style=options.style,
         )
         for answer in answers:
             number += 1

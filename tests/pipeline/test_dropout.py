@@ -61,7 +61,7 @@ def test_attention_written_out_is_torchs(causal: bool, masked: str | None) -> No
     elif masked == "biases":
         mask = torch.randn(1, 3, 5, 5)
     wanted = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
-    torch.testing.assert_close(module._weigh(query, key, value, mask, causal), wanted)
+    torch.testing.assert_close(module.attention(query, key, value, mask, causal), wanted)
 
 
 def test_training_and_evaluation_compute_the_same() -> None:

@@ -19,7 +19,7 @@ from wgsl_pipeline import validation
 from wgsl_pipeline.checkpoint import CheckpointFolder
 from wgsl_pipeline.cli import pipeline
 from wgsl_pipeline.config import Config, load_config
-from wgsl_pipeline.stages import bundle_is_current, compile_corpus, data_is_current, run_preprocess, training_status
+from wgsl_pipeline.stages import bundle_is_current, data_is_current, run_preprocess, training_status, validate_corpus
 
 STAGES = ("preprocess", "train", "export")
 
@@ -222,6 +222,6 @@ def compiler(refused: str) -> Callable[[], Any]:
 def test_codes_that_do_not_compile_are_named_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "Validator", compiler(PAIRS[1][1]))
     file = write_corpus(tmp_path / "corpus.toml")
-    failures, count = compile_corpus(small_config(tmp_path))
+    failures, count = validate_corpus(small_config(tmp_path))
     assert count == len(PAIRS)
     assert failures == [f"{file}:7: 'unit vector of wind': expected ;"]

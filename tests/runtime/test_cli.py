@@ -115,6 +115,21 @@ def test_the_best_answers_are_parted_by_blank_lines(run: Run) -> None:
     assert len(set(answers)) == 3
 
 
+@pytest.mark.parametrize(("arguments", "wanted"), [("", None), ("--second-look 0", 0), ("--second-look 4", 4)])
+def test_a_second_look_is_taken_as_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: str, wanted: int | None
+) -> None:
+    asked = []
+
+    def generate(self: Generator, prompts: list[str], **changes: object) -> list[object]:
+        asked.append(changes["second_look"])
+        return []
+
+    monkeypatch.setattr(Generator, "generate", generate)
+    run(*arguments.split(), "x")
+    assert asked == [wanted]
+
+
 def test_json_has_its_fields_in_order(run: Run) -> None:
     status, out, err = run("--json", "--n-best", "2", "blend a and b by t")
     assert (status, err, out.count("\n")) == (0, "", 1)
@@ -170,7 +185,7 @@ def test_help_and_version(run: Run) -> None:
     status, out, err = run("--help")
     assert (status, err) == (0, "")
     assert out.startswith("usage: wgsl-infer")
-    for word in ("exit status:", "  3  no answer", "--n-best", "WGSL_INFER_MODEL"):
+    for word in ("--second-look", "exit status:", "  3  no answer", "--n-best", "WGSL_INFER_MODEL"):
         assert word in out
     assert run("--version") == (0, f"wgsl-infer {__version__}\n", "")
 
@@ -187,6 +202,7 @@ def test_help_and_version(run: Run) -> None:
         ["--beam", "two", "x"],
         ["--beam", "²", "x"],
         ["--n-best", "1.5", "x"],
+        ["--second-look", "1.5", "x"],
         ["--style", "long", "x"],
         ["--precision", "int4", "x"],
         ["--threads", "0", "x"],
