@@ -56,9 +56,13 @@ def call(name: str, given: list[Type]) -> Type:
     return rule(name, given) if rule else ANY
 
 
-def takes_resources(name: str) -> bool:
-    """Whether the first arguments are textures, samplers or pointers to shared memory."""
-    return name.startswith(("texture", "atomic")) or name in ("arrayLength", "workgroupUniformLoad")
+def leading_resources(name: str) -> int:
+    """How many of the first arguments may be textures, samplers or buffers, which an answer need not declare."""
+    if name.startswith("textureGather"):
+        return 3  # the component, the texture and the sampler
+    if name.startswith("textureSample"):
+        return 2
+    return int(name.startswith(("texture", "atomic")) or name in ("arrayLength", "workgroupUniformLoad"))
 
 
 def _count(name: str, given: list[Type], count: int) -> None:

@@ -78,6 +78,8 @@ class Program(Values):
             self._variable(tree)
         elif kind == "assign":
             self._assign(tree)
+        elif kind == "phony":
+            self._value(tree[1])
         elif kind == "do":
             self._do(tree[1])
         elif kind == "block":
@@ -106,7 +108,7 @@ class Program(Values):
             raise Nonsense("a function inside a function")
 
     def _variable(self, tree: Tree) -> None:
-        word, name, kind, value, _ = tree if len(tree) == 5 else (*tree, ())
+        word, name, kind, value, _ = tree
         wanted = self._named(kind) if kind else None
         found = self._value(value) if value else wanted
         if wanted is not None:

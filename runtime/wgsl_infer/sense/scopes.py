@@ -45,7 +45,7 @@ class Scopes:
         Raises:
             Nonsense: the block has one like it.
         """
-        if name in self._scopes[-1] and name != "_":
+        if name in self._scopes[-1]:
             raise Nonsense(f"`{name}` is declared twice")
         self._scopes[-1][name] = Variable(t, changeable)
 

@@ -76,7 +76,7 @@ class _Parser(ExpressionParser):
         if word == "_":
             self.take()
             self.take("=")
-            return ("let", "_", None, self.expression())
+            return ("phony", self.expression())
         place = self._unary()
         if self.peek() in ("++", "--"):
             return ("assign", self.take(), place, None)

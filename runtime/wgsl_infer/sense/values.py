@@ -103,9 +103,7 @@ class Values:
         if path is not None and not is_swizzle_of(member):
             self._indices(base)
             return self._names.of_free(f"{path}.{member}")
-        t = self._value(base)
-        if isinstance(t, tuple) and t[0] == "ptr":
-            t = t[1]
+        t = self._held(base)
         if t == ANY:
             return ANY
         if is_vector(t):
@@ -115,6 +113,11 @@ class Values:
         if t[0] == "parts":
             return builtins.part(t, member)
         raise Nonsense(f"{spell(t)} has no .{member}")
+
+    def _held(self, tree: Tree) -> Type:
+        """The type of a value, or of what it points to."""
+        found = self._value(tree)
+        return found[1] if isinstance(found, tuple) and found[0] == "ptr" else found
 
     def _indices(self, tree: Tree) -> None:
         """Look at the indices inside a path."""
@@ -135,9 +138,7 @@ class Values:
         if path is not None and path not in self._assumed:
             self._indices(base)
             return self._names.of_free(f"{path}[]")
-        t = self._value(base)
-        if isinstance(t, tuple) and t[0] == "ptr":
-            t = t[1]
+        t = self._held(base)
         if t == ANY:
             return ANY
         if is_vector(t):
@@ -165,11 +166,8 @@ class Values:
         return builtins.call(name, given)
 
     def _argument(self, name: str, place: int, tree: Tree) -> Type:
-        if builtins.takes_resources(name) and place < 3 and self._names.path(tree) is not None and tree[0] == "name":
-            # a texture or sampler that is declared elsewhere; anything else would be a value
-            if place < (3 if name.startswith("textureGather") else 2) and "Dimensions" not in name:
-                return ANY
-            return ANY if place == 0 else self._value(tree)
+        if place < builtins.leading_resources(name) and tree[0] == "name" and self._names.path(tree) is not None:
+            return ANY  # a texture, sampler or buffer that is declared elsewhere; anything else would be a value
         return self._value(tree)
 
     def _call_own(self, name: str, given: list[Type]) -> Type:
