@@ -9,13 +9,13 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 from . import words
 from .grammar import FORMS, HOLE, VALUES, Cookbook, Operand, Phrase, Recipe
 from .literals import draw_literal, draw_range, unsigned
 from .noise import third_person
 from .pieces import Piece, Stuck, bracketed, part_of, reads_well, write
+from .shelf import Shelf
 from .types import ENGLISH, TYPED_MENTION, VARIABLES, is_plain, spellings, usual_type
 
 _TRIES = 40  # draws of a value for a statement, function or shader
@@ -60,46 +60,12 @@ class _Frame:
         return self.bound.get(operand.type, operand.type)
 
 
-class Weighted:
-    """Recipes of which the common ones, which have more phrasings, are drawn more often."""
-
-    def __init__(self, recipes: list[Recipe], kind: str = "") -> None:
-        self.recipes = recipes
-        self._weights = list(accumulate(len(r.phrases[kind]) if kind else r.phrasings for r in recipes))
-
-    def draw(self, draw: random.Random) -> Recipe:
-        """One of them.
-
-        Raises:
-            Stuck: there are none.
-        """
-        if not self.recipes:
-            raise Stuck("no recipe fits")
-        return draw.choices(self.recipes, cum_weights=self._weights)[0]
-
-
 class Expander:
     """Draws pieces from a cookbook."""
 
     def __init__(self, book: Cookbook, draw: random.Random) -> None:
         self.draw = draw
-        self.values = [r for r in book.recipes if r.result not in FORMS]
-        self._makers: dict[str, Weighted] = {}
-        self._followers: dict[str, Weighted] = {}
-
-    def makers(self, full: str) -> Weighted:
-        """The recipes with noun phrases whose value can have this type."""
-        if full not in self._makers:
-            fitting = [r for r in self.values if r.phrases["nouns"] and _can_be(r.result, full)]
-            self._makers[full] = Weighted(fitting, "nouns")
-        return self._makers[full]
-
-    def followers(self, full: str) -> Weighted:
-        """The recipes that can go on from a value of this type."""
-        if full not in self._followers:
-            fitting = [r for r in self.values if any(_can_be(o.type, full) for o in r.operands.values())]
-            self._followers[full] = Weighted(fitting)
-        return self._followers[full]
+        self.shelf = Shelf([r for r in book.recipes if r.result not in FORMS])
 
     def draw_piece(
         self,
@@ -204,7 +170,7 @@ class Expander:
         before, after = phrase.text.split(f"{{{operand.key}}}")
         for _ in range(_NESTING_TRIES):
             try:
-                inner = self.makers(full).draw(self.draw)
+                inner = self.shelf.makers(full).draw(self.draw)
                 piece = self.draw_piece(
                     inner, ("nouns",), frame.depth - 1, wanted=full, around=frame.around, taken=frozenset(frame.taken)
                 )
@@ -254,7 +220,7 @@ class Expander:
         is_any = operand.kind == "value"
         around = Surroundings("" if is_any else operand.kind, say_types=says_types)
         for _ in range(_TRIES):
-            inner = self.draw.choice(self.values)
+            inner = self.draw.choice(self.shelf.values)
             depth = self.draw.choice([1, 1, 2]) if frame.depth > 1 else 1
             try:
                 piece = self.draw_piece(
@@ -309,11 +275,6 @@ _SUITS: dict[str, Callable[[Piece], bool]] = {
     "field": lambda piece: bool(re.search(r"\b(uv|time)\b", piece.code)),
     "element": _reads_one_element,
 }
-
-
-def _can_be(declared: str, full: str) -> bool:
-    """Whether what is declared as a type or type variable can be of this type."""
-    return declared == full or full in VARIABLES.get(declared, {})
 
 
 def _left_out(recipe: Recipe, phrase: Phrase, bound: dict[str, str], given: Piece) -> str:

@@ -45,7 +45,7 @@ class Sampler:
         self.book, self.share = book, held_out
         self.draw = random.Random(seed)
         self.expander = Expander(book, self.draw)
-        values = self.expander.values
+        values = self.expander.shelf.values
         self.groups: dict[str, list[Recipe]] = {"value": values, "composition": values}
         for form in FORMS:
             rows = [r for r in book.recipes if r.result == form]
@@ -103,7 +103,7 @@ class Sampler:
 
     def _into(self, recipe: Recipe) -> Piece:
         """A value, and behind it what to do with it: "normalize v, then store it in dir"."""
-        value = self.draw.choice(self.expander.values)
+        value = self.draw.choice(self.expander.shelf.values)
         kind = self._kind(value)
         given = self.expander.draw_piece(value, (kind,), self.draw.choice([1, 1, 2]))
         whole = self.expander.draw_piece(recipe, ("after",), 1, taken=frozenset(given.names), given=given)
@@ -133,7 +133,7 @@ class Sampler:
     def _continued(self, piece: Piece, kind: str, turn: int) -> Piece:
         """The piece with another operation behind it."""
         draw = self.draw
-        followers = self.expander.followers(piece.type)
+        followers = self.expander.shelf.followers(piece.type)
         for _ in range(8):
             recipe = followers.draw(draw)
             if recipe is piece.recipe:
