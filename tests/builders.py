@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
+from wgsl_pipeline.cli import pipeline
 from wgsl_pipeline.config import Config, load_config
+from wgsl_pipeline.dataset import Corpus
 from wgsl_pipeline.model import Transformer
+from wgsl_pipeline.preprocess import PARTS
 from wgsl_pipeline.settings import Model
 
 Pair = tuple[str, str]
@@ -123,9 +127,41 @@ def same_weights(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tens
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def prompts(config: Config) -> dict[str, list[str]]:
+    """The prompts of every part of a corpus that has been preprocessed."""
+    corpus = Corpus.open(config.data_folder)
+    return {part: [row["prompt"] for row in corpus.texts(part)] for part in PARTS}
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too, with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---------------------------------------------------------------- the command
+
+
+def invoke(*arguments: str | Path, **more: Any) -> Result:
+    """The `pipeline` command in this process."""
+    return CliRunner().invoke(pipeline, [str(argument) for argument in arguments], **more)
+
+
+def succeed(*arguments: str | Path) -> Result:
+    """The same, where nothing may go wrong."""
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def refused(result: Result, status: int) -> str:
+    """The one line on standard error that goes with this exit status."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("pipeline: ")
+    return lines[0]
 
 
 # ---------------------------------------------------------------- other processes

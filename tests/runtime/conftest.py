@@ -1,17 +1,21 @@
-"""What the runtime's tests share: the committed fixture bundle, and the corpus that it knows by heart.
+"""What the runtime's tests share: the committed fixture bundle, the corpus that it knows by heart, and the command.
 
 Nothing here needs torch; `tests/fixtures/make_bundle.py` makes the bundle.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from runtime_builders import Run
 from wgsl_infer import Generator, Tokenizer
+from wgsl_infer.cli import main
 from wgsl_infer.generator import MODEL_VARIABLE
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -50,3 +54,31 @@ def tokenizer(bundle_folder: Path) -> Tokenizer:
 def generator(bundle_folder: Path) -> Generator:
     """The fixture bundle in float32, whose answers do not depend on the batch."""
     return Generator(bundle_folder, precision="float32")
+
+
+class Terminal(io.TextIOWrapper):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bundle_folder: Path
+) -> Run:
+    """Run the command in this process, with the fixture bundle: (exit status, stdout, stderr)."""
+    monkeypatch.setenv(MODEL_VARIABLE, str(bundle_folder))
+
+    def run(*arguments: str, stdin: bytes = b"", terminal: bool = False) -> tuple[int, str, str]:
+        (tmp_path / "stdin").write_bytes(stdin)
+        with (Terminal if terminal else io.TextIOWrapper)((tmp_path / "stdin").open("rb")) as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            try:
+                status = main(arguments)
+            except SystemExit as leaving:
+                status = int(leaving.code or 0)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run

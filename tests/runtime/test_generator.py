@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from wgsl_infer import Answer, BundleError, Generator, UsageError, plausibility
+from wgsl_infer import Answer, BundleError, Generator, UsageError
 from wgsl_infer import generator as generator_module
 from wgsl_infer.generator import MODEL_VARIABLE, find_bundle
-from wgsl_infer.search import Hypothesis
 from wgsl_infer.tokenizer import UNSUPPORTED
 
 Pairs = list[tuple[str, str]]
@@ -262,69 +261,3 @@ def test_without_any_bundle_the_error_says_how_to_name_one(monkeypatch: pytest.M
     monkeypatch.setattr(generator_module, "_BUNDLED", tmp_path / "none")
     with pytest.raises(BundleError, match=r"--model DIR.*WGSL_INFER_MODEL"):
         Generator()
-
-
-# ---------------------------------------------------------------- plausibility
-
-
-def test_an_answer_that_makes_no_sense_yields_to_the_next(
-    generator: Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prompt = "dot product of a_b and c_d"
-    usual = generator(prompt, beam=4, n_best=3)
-    assert usual.alternatives
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no" if code == usual.code else None)
-    monkeypatch.setattr(plausibility, "NO_SENSE", 1e6)
-    monkeypatch.setattr(plausibility, "IGNORED", {})
-    assert generator(prompt, second_look=0).code == usual.code
-    second = generator(prompt, second_look=4)
-    assert second.code not in (None, usual.code)
-    assert generator(prompt, beam=4, n_best=2, second_look=4).alternatives[0].code != second.code
-
-
-def test_where_nothing_makes_sense_the_best_answer_stays(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = generator("dot product of a_b and c_d")
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no")
-    assert generator("dot product of a_b and c_d", second_look=4).code == usual.code
-
-
-def test_functions_that_the_prompt_names_are_no_nonsense(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: seen.append(list(calls)))
-    generator("dot product of a_b and c_d", second_look=4)
-    assert seen == [["a_b", "c_d"]]
-
-
-@pytest.mark.parametrize(
-    ("prompt", "code", "against"),
-    [
-        ("mix colA and colB by 0.3", "mix(colA, colB, 0.3)", 0.0),
-        ("mix colA and colB by 0.3", "mix(colA, colA, 0.3)", 2.0),
-        ("mix colA and colB by 0.3", "mix(colA, colB, t)", 2.0),
-        ("mix colA and colB by 0.3", "mix(colA, colB)", 10.0),
-        ("mix colA and colB by 12", "mix(colA, colB, t)", 1.0),
-        ("mix some and others by 30%", "mix(a, b, t)", 0.0),
-        ("mix colA and colB by 0.3", UNSUPPORTED, 0.0),
-    ],
-)
-def test_what_an_answer_ignores_speaks_against_it(generator: Generator, prompt: str, code: str, against: float) -> None:
-    encoded = generator.tokenizer.encode_prompt(prompt)
-    ids = generator.tokenizer.encode_answer(code, encoded.slots)[1:-1]
-    hypothesis = Hypothesis(tuple(ids), -1.0, -1.0, complete=True)
-    assert plausibility.objections(generator.tokenizer, encoded, hypothesis) == against
-
-
-def test_the_second_look_does_not_run_on(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = []
-    really = Generator._search
-
-    def watched(self: Generator, encoded: Any, settings: Any) -> Any:
-        limits.append((settings.beam, settings.max_tokens))
-        return really(self, encoded, settings)
-
-    monkeypatch.setattr(Generator, "_search", watched)
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no")
-    answer = generator("dot product of a_b and c_d", second_look=5)
-    (_, first), (width, second) = limits
-    assert width == 5 and second < first
-    assert answer.score is not None and answer.score <= 0.0
