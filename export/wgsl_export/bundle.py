@@ -85,8 +85,11 @@ def _write_files(
     # one key, since safetensors writes several in random order and the same checkpoint is to give the same bytes
     save_file(tensors, folder / MODEL, metadata={"made_from": json.dumps(metadata)})
     for precision, files in GRAPHS.items():
-        onnx.save(encoder_graph(weights, precision, metadata), folder / files["encoder"])
-        onnx.save(decoder_graph(weights, precision, metadata, tokenizer.target_ids), folder / files["decoder"])
+        for part, graph, tokens in (
+            ("encoder", encoder_graph, tokenizer.source_ids),
+            ("decoder", decoder_graph, tokenizer.target_ids),
+        ):
+            onnx.save(graph(weights, precision, metadata, tokens), folder / files[part])
 
 
 def _manifest(
@@ -147,7 +150,7 @@ def _check(folder: Path, model: Transformer, corpus: Corpus, config: Config, say
     def encode(source: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(full.encoder.run(["memory"], {"source": source})[0])
 
-    differences = compare_outputs(model, encode, full.start, len(tokenizer), tokenizer.target_ids)
+    differences = compare_outputs(model, encode, full.start, tokenizer.source_ids, tokenizer.target_ids)
     say(f"Parity: largest difference from PyTorch {max(d.largest for d in differences):.1e}")
     rows = [(part, row) for part in PARTS for row in corpus.texts(part)]
     rows = rows[:: max(1, -(-len(rows) // _PROMPTS_COMPARED))]

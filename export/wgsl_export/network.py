@@ -24,9 +24,18 @@ from .weights import Array, PlainWeights
 _MASKED = -1e9  # added to the scores of padding: far below any score, far above float32's limit
 
 
-def encoder_graph(weights: PlainWeights, precision: str, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """The encoder, with the keys and values that all decoder layers attend to."""
-    net = _Network(Graph("encoder"), weights, precision, "encoder")
+def encoder_graph(
+    weights: PlainWeights, precision: str, metadata: Mapping[str, str], sources: Sequence[int] | None = None
+) -> onnx.ModelProto:
+    """The encoder, with the keys and values that all decoder layers attend to.
+
+    Args:
+        weights: of the trained model.
+        precision: float32 or int8.
+        metadata: what the file is to say about itself.
+        sources: the tokens that prompts are made of: the graph holds no vectors of others.
+    """
+    net = _Network(Graph("encoder"), weights, precision, "encoder", sources)
     g, s = net.graph, weights.settings
     source = g.input("source", "int64", ["batch", "source"])
     padding = g.node("Equal", source, g.integers(PAD))
@@ -60,9 +69,7 @@ def decoder_graph(
     """One step of the decoder, with a key/value cache.
 
     Args:
-        weights: of the trained model.
-        precision: float32 or int8.
-        metadata: what the file is to say about itself.
+        weights, precision, metadata: as above.
         targets: the tokens that answers are made of: the graph holds no vectors of others, whose logits are the lowest.
     """
     net = _Network(Graph("decoder"), weights, precision, "decoder", targets)
@@ -103,10 +110,11 @@ class _Network:
     """The parts both graphs are made of. Weights are float32, or int8 with one scale for each output channel."""
 
     def __init__(
-        self, graph: Graph, weights: PlainWeights, precision: str, side: str, targets: Sequence[int] | None = None
+        self, graph: Graph, weights: PlainWeights, precision: str, side: str, kept: Sequence[int] | None = None
     ) -> None:
         self.graph, self.weights, self.side = graph, weights, side
-        self.targets = None if targets is None else np.array(targets, dtype=np.int64)
+        # the tokens it holds vectors of, padding first; None: all
+        self.kept = None if kept is None else np.array(kept, dtype=np.int64)
         self.int8 = precision == "int8"
         self.width = weights.settings.d_model // weights.settings.nhead
         self.epsilon = weights.encoder_epsilon if side == "encoder" else weights.decoder_epsilon
@@ -123,19 +131,19 @@ class _Network:
         """Logits."""
         tensors = self.weights.tensors
         weight = tensors["embedding.weight" if self.weights.settings.tie_output else "output_weight"]
-        if self.targets is None:
+        if self.kept is None:
             return self._matmul(x, "output", weight.T, tensors["output_bias"])
-        logits = self._matmul(x, "output", weight[self.targets].T, tensors["output_bias"][self.targets])
-        # one column more, for all the tokens that are no target
-        g, behind = self.graph, len(self.targets)
+        logits = self._matmul(x, "output", weight[self.kept].T, tensors["output_bias"][self.kept])
+        # one column more, for all the other tokens
+        g, behind = self.graph, len(self.kept)
         padded = g.node("Pad", logits, g.integers(0, 0, 0, 0, 0, 1), g.number(_MASKED))
         return g.node("Gather", padded, g.constant("columns", self._places(len(weight), behind)), axis=2)
 
-    def _places(self, vocabulary: int, other: int) -> NDArray[np.int64]:
-        """Where each token stands among the targets, [V]; `other` for those that do not."""
-        assert self.targets is not None
-        places = np.full(vocabulary, other, dtype=np.int64)
-        places[self.targets] = np.arange(len(self.targets))
+    def _places(self, vocabulary: int, other: int) -> NDArray[np.int32]:
+        """Where each token stands among those kept, [V]; `other` for those that do not."""
+        assert self.kept is not None
+        places = np.full(vocabulary, other, dtype=np.int32)
+        places[self.kept] = np.arange(len(self.kept))
         return places
 
     def _matmul(self, x: str, name: str, weight: Array, bias: Array) -> str:
@@ -155,9 +163,9 @@ class _Network:
     def embed(self, tokens: str) -> str:
         """Token vectors times the square root of D."""
         g, table = self.graph, self.weights.tensors["embedding.weight"]
-        if self.targets is not None:
+        if self.kept is not None:
             tokens = g.node("Gather", g.constant("rows", self._places(len(table), PAD)), tokens)
-            table = table[self.targets]
+            table = table[self.kept]
         factor = math.sqrt(self.weights.settings.d_model)
         if not self.int8:
             return g.node("Mul", g.node("Gather", g.constant("embedding", table), tokens), g.number(factor))

@@ -39,7 +39,7 @@ class Difference:
 
 
 def compare_outputs(
-    model: Transformer, encode: Callable[[Array], Array], start: Start, vocabulary: int, targets: Sequence[int]
+    model: Transformer, encode: Callable[[Array], Array], start: Start, sources: Sequence[int], targets: Sequence[int]
 ) -> list[Difference]:
     """Encoder output and logits of several decoder steps beside PyTorch's, over several batch sizes and lengths.
 
@@ -47,7 +47,7 @@ def compare_outputs(
         model: the trained model.
         encode: source ids [B, S] -> the exported encoder's `memory` [B, S, D].
         start: prompts -> the exported decoder at its start.
-        vocabulary: V.
+        sources: the tokens that prompts are made of; no others are given to the encoder.
         targets: the tokens that answers are made of; no others are given to the decoder, nor their logits compared.
 
     Raises:
@@ -55,19 +55,20 @@ def compare_outputs(
     """
     generator = np.random.default_rng(0)
     model.eval()
+    words = [token for token in sources if token > EOS]
     found = []
     for batch, length in _SHAPES:
         length = min(length, model.settings.max_seq_len)
         # rows of different lengths, so that padding is there; the last one is the longest
         lengths = [max(2, length - 2 * (batch - 1 - k)) for k in range(batch)]
-        sources = [[*generator.integers(EOS + 1, vocabulary, n - 1).tolist(), EOS] for n in lengths]
+        prompts = [[*generator.choice(words, n - 1).tolist(), EOS] for n in lengths]
         shape = f"{batch} x {length}"
         with torch.inference_mode():
-            memory, mask = model.encode(torch.from_numpy(pad(sources)))
+            memory, mask = model.encode(torch.from_numpy(pad(prompts)))
         there = mask[:, 0, 0, :].numpy()
-        difference = np.abs(memory.numpy() - encode(pad(sources)))[there]
+        difference = np.abs(memory.numpy() - encode(pad(prompts)))[there]
         found.append(Difference("encoder", shape, float(difference.max())))
-        ours, theirs = TorchDecoding(model, sources), start(sources)
+        ours, theirs = TorchDecoding(model, prompts), start(prompts)
         tokens = np.full(batch, SOS, dtype=np.int64)
         largest = 0.0
         for _ in range(_STEPS):

@@ -115,11 +115,18 @@ class Tokenizer:
         return list(self._answer_lexemes.values())
 
     @property
+    def source_ids(self) -> list[int]:
+        """All tokens that a prompt may become, and the other reserved ones: all but lexemes and phrases of answers."""
+        return self._reserved_and(PROMPT)
+
+    @property
     def target_ids(self) -> list[int]:
         """All tokens that an answer to some prompt may hold, and the special ones: all but words of prompts alone."""
+        return [*self._reserved_and(ANSWER), *range(self.phrases.first, len(self))]
+
+    def _reserved_and(self, wanted: int) -> list[int]:
         first = len(self.tokens) - len(self.uses)
-        learned = [first + k for k, use in enumerate(self.uses) if use & ANSWER]
-        return [*range(first), *learned, *range(self.phrases.first, len(self))]
+        return [*range(first), *(first + k for k, use in enumerate(self.uses) if use & wanted)]
 
     # -- prompts
 

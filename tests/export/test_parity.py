@@ -34,7 +34,9 @@ def encoder_of(model: Transformer, seen: list[tuple[int, ...]] | None = None) ->
 
 
 def compare(model: Transformer, other: Transformer) -> list[Difference]:
-    return compare_outputs(model, encoder_of(other), lambda sources: TorchDecoding(other, sources), 40, range(40))
+    return compare_outputs(
+        model, encoder_of(other), lambda sources: TorchDecoding(other, sources), range(40), range(40)
+    )
 
 
 # ---------------------------------------------------------------- comparing outputs
@@ -44,7 +46,7 @@ def test_a_model_equals_itself_on_several_batch_sizes_and_lengths() -> None:
     model = small_model()
     seen: list[tuple[int, ...]] = []
     found = compare_outputs(
-        model, encoder_of(model, seen), lambda sources: TorchDecoding(model, sources), 40, range(40)
+        model, encoder_of(model, seen), lambda sources: TorchDecoding(model, sources), range(40), range(40)
     )
     assert {difference.largest for difference in found} == {0.0}
     assert {difference.output for difference in found} == {"encoder", "decoder"}
@@ -106,7 +108,7 @@ def test_what_stands_behind_a_prompts_end_is_not_compared() -> None:
     def encode(source: Any) -> Any:
         return np.where((source != 0)[..., None], exact(source), 1e3)
 
-    assert compare_outputs(model, encode, lambda sources: TorchDecoding(model, sources), 40, range(40))
+    assert compare_outputs(model, encode, lambda sources: TorchDecoding(model, sources), range(40), range(40))
 
 
 # ---------------------------------------------------------------- comparing answers

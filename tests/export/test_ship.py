@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
 
@@ -73,3 +74,21 @@ def test_words_of_prompts_alone_are_not_in_the_decoder(config: Config) -> None:
     logits = model.start([[5, 3]]).step(np.array([2]))
     others = [k for k in range(len(corpus.tokenizer)) if k not in set(targets)]
     assert others and (logits[0, others] < -1e8).all() and (logits[0, targets] > -1e8).all()
+
+
+def test_lexemes_of_answers_alone_are_not_in_the_encoder(config: Config) -> None:
+    export_bundle(config)
+    tokenizer = Corpus.open(config.data_folder).tokenizer
+    others = set(range(len(tokenizer))) - set(tokenizer.source_ids)
+    assert others
+    graph = onnx.load(config.bundle_folder / "encoder.float32.onnx").graph
+    (table,) = (tensor for tensor in graph.initializer if tensor.name == "embedding")
+    assert table.dims[0] == len(tokenizer) - len(others)
+
+
+def test_prompts_become_source_tokens_alone(config: Config) -> None:
+    export_bundle(config)
+    corpus = Corpus.open(config.data_folder)
+    sources = set(corpus.tokenizer.source_ids)
+    for row in corpus.texts("train"):
+        assert set(corpus.tokenizer.encode_prompt(row["prompt"]).ids) <= sources
