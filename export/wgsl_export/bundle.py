@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from wgsl_infer.bundle import FORMAT, MANIFEST, TOKENIZER, Bundle, file_hash
+from wgsl_infer.bundle import FORMAT, GRAMMAR, MANIFEST, TOKENIZER, Bundle, file_hash
 from wgsl_infer.search import Hypothesis
 from wgsl_infer.session import OnnxModel
 from wgsl_infer.tokenizer import Tokenizer
@@ -27,6 +27,7 @@ from wgsl_pipeline.files import replaced_folder, write_json, write_text
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.preprocess import PARTS
 
+from .grammar import grammar_tables
 from .network import decoder_graph, encoder_graph
 from .onnx_format import IR_VERSION, OPSET
 from .parity import Difference, compare_outputs, greedy_answers, require_same_tokens
@@ -80,6 +81,8 @@ def _write_files(
     folder: Path, config: Config, tokenizer: Tokenizer, weights: PlainWeights, checkpoint_hash: str
 ) -> None:
     write_text(folder / TOKENIZER, tokenizer.to_text())
+    if tokenizer.kind == "wgsl":
+        write_text(folder / GRAMMAR, json.dumps(grammar_tables(), separators=(",", ":")))
     metadata = {"tokenizer": tokenizer.fingerprint, "checkpoint": checkpoint_hash}
     tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
     # one key, since safetensors writes several in random order and the same checkpoint is to give the same bytes
@@ -98,7 +101,12 @@ def _manifest(
     settings = dataclasses.asdict(config.model)
     settings |= {"encoder_layers": config.model.encoder_depth, "decoder_layers": config.model.decoder_depth}
     weights = plain_weights(model)
-    dtypes = {TOKENIZER: "text", MODEL: "float32"} | {f: p for p, files in GRAPHS.items() for f in files.values()}
+    texts = [name for name in (TOKENIZER, GRAMMAR) if (folder / name).exists()]
+    dtypes = (
+        dict.fromkeys(texts, "text")
+        | {MODEL: "float32"}
+        | {f: p for p, files in GRAPHS.items() for f in files.values()}
+    )
     return {
         "format": FORMAT,
         "task": config.task.name,

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from wgsl_infer.bundle import MANIFEST, TOKENIZER, Bundle
+from wgsl_infer.bundle import GRAMMAR, MANIFEST, TOKENIZER, Bundle
 from wgsl_pipeline.errors import ArtefactError
 from wgsl_pipeline.files import replaced_folder, write_json
 
 
 def ship_bundle(source: Path, target: Path, *, force: bool = False) -> dict[str, Any]:
-    """Copy tokenizer, manifest and the graphs of the default precision; returns the manifest of the copy.
+    """Copy tokenizer, grammar, manifest and the graphs of the default precision; returns the manifest of the copy.
 
     Args:
         source: a bundle folder that `pipeline export` wrote.
@@ -30,7 +30,7 @@ def ship_bundle(source: Path, target: Path, *, force: bool = False) -> dict[str,
     if target.exists() and not force:
         raise ArtefactError(f"{target}: there already; --force replaces it")
     graphs = bundle.manifest["graphs"][precision]
-    kept = [TOKENIZER, *graphs.values()]
+    kept = [name for name in (TOKENIZER, GRAMMAR, *graphs.values()) if name in bundle.manifest["files"]]
     manifest = bundle.manifest | {
         "graphs": {precision: graphs},
         "files": {name: bundle.manifest["files"][name] for name in kept},

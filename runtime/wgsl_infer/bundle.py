@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BundleError, TokenizerError
+from .grammar import Grammar
 from .tokenizer import Tokenizer
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
+GRAMMAR = "grammar.json"
 
 # What the runtime reads of the manifest besides the list of files: numbers above 0, and names.
 _NEEDED: dict[str, dict[str, Any]] = {
@@ -82,6 +84,20 @@ class Bundle:
         if file_hash(path) != entry["sha256"]:
             raise BundleError(f"{path}: damaged: its sha256 is not the one in {MANIFEST}")
         return path
+
+    def grammar(self) -> Grammar | None:
+        """The grammar of the answers; None where the bundle has none, as for answers in a language of the user's own.
+
+        Raises:
+            BundleError: the file is damaged.
+        """
+        if GRAMMAR not in self.manifest["files"]:
+            return None
+        path = self.file(GRAMMAR)
+        try:
+            return Grammar(json.loads(path.read_text(encoding="utf-8")))
+        except (LookupError, TypeError, ValueError) as error:
+            raise BundleError(f"{path}: damaged grammar ({type(error).__name__}: {error})") from error
 
     def tokenizer(self) -> Tokenizer:
         """The bundle's tokenizer.

@@ -17,6 +17,7 @@ from .errors import BundleError, UsageError
 from .plausibility import objections
 from .search import Hypothesis, beam, greedy, length_penalty
 from .session import OnnxModel
+from .steering import Course, Steering
 from .tokenizer import UNSUPPORTED, EncodedPrompt
 
 MODEL_VARIABLE = "WGSL_INFER_MODEL"
@@ -114,6 +115,7 @@ class Generator:
         self.bundle = Bundle.open(find_bundle(model))
         self.tokenizer = self.bundle.tokenizer()
         self.precision = precision or str(self.bundle.defaults["precision"])
+        self._grammar = self.bundle.grammar()
         self._model = OnnxModel(self.bundle, self.precision, threads=threads, providers=providers)
         self._longest_answer = int(self.bundle.manifest["model"]["max_seq_len"]) - 2
 
@@ -172,12 +174,45 @@ class Generator:
         return ""
 
     def _search(self, encoded: list[EncodedPrompt], settings: GenerationSettings) -> list[list[Hypothesis]]:
+        if settings.beam > 1:
+            return [self._beam(encoded[0], settings)]
+        found = self._greedy(encoded, settings)
+        for k, hypothesis in enumerate(found):
+            if not self._is_well_formed(encoded[k], hypothesis):
+                # seldom: steering every search by the grammar would give the same answers more slowly
+                found[k] = self._greedy([encoded[k]], settings, steered=True)[0]
+        return [[hypothesis] for hypothesis in found]
+
+    def _greedy(
+        self, encoded: list[EncodedPrompt], settings: GenerationSettings, *, steered: bool = False
+    ) -> list[Hypothesis]:
         masks = np.stack([self.tokenizer.answer_mask(e.slots) for e in encoded])
-        decoding = self._model.start([e.ids for e in encoded])
-        alpha, limit = settings.length_penalty, settings.max_tokens
-        if settings.beam == 1:
-            return [[h] for h in greedy(decoding, masks, max_tokens=limit, alpha=alpha)]
-        return [beam(decoding, masks[0], width=settings.beam, max_tokens=limit, alpha=alpha)]
+        return greedy(
+            self._model.start([e.ids for e in encoded]),
+            masks,
+            max_tokens=settings.max_tokens,
+            alpha=settings.length_penalty,
+            guides=[guide for e in encoded if (guide := self._guide(e))] if steered else None,
+        )
+
+    def _beam(self, encoded: EncodedPrompt, settings: GenerationSettings) -> list[Hypothesis]:
+        return beam(
+            self._model.start([encoded.ids]),
+            self.tokenizer.answer_mask(encoded.slots),
+            width=settings.beam,
+            max_tokens=settings.max_tokens,
+            alpha=settings.length_penalty,
+            guide=self._guide(encoded),
+        )
+
+    def _guide(self, encoded: EncodedPrompt) -> Course | None:
+        return Steering(self._grammar, self.tokenizer, encoded).begin() if self._grammar else None
+
+    def _is_well_formed(self, encoded: EncodedPrompt, hypothesis: Hypothesis) -> bool:
+        if self._grammar is None or not hypothesis.complete:
+            return True
+        lexemes = self.tokenizer.decode_lexemes(hypothesis.ids, encoded.slots)
+        return lexemes == [UNSUPPORTED] or self._grammar.fault(lexemes) is None
 
     def _plausible(
         self, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings
@@ -199,7 +234,7 @@ class Generator:
         alpha = settings.length_penalty
         found = [
             replace(h, score=h.log_probability / length_penalty(len(h.ids) + int(h.complete), alpha))
-            for h in self._search([encoded], wider)[0]
+            for h in self._beam(encoded, wider)
         ]
         return found if any(h.complete for h in found) else [best, *found]
 

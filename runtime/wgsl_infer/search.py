@@ -31,6 +31,14 @@ class StepModel(Protocol):
         ...
 
 
+class Guide(Protocol):
+    """What an answer may become: asked about single tokens, most probable first."""
+
+    def after(self, token: int) -> Guide | None:
+        """The guide of the answer with one more token; None if that token cannot stand there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """One answer as token ids without `<sos>` and `<eos>`.
@@ -62,7 +70,9 @@ def masked_log_softmax(logits: Floats, mask: Mask) -> NDArray[np.float64]:
     return normalised
 
 
-def greedy(model: StepModel, masks: Mask, *, max_tokens: int, alpha: float = 1.0) -> list[Hypothesis]:
+def greedy(
+    model: StepModel, masks: Mask, *, max_tokens: int, alpha: float = 1.0, guides: Sequence[Guide] | None = None
+) -> list[Hypothesis]:
     """The most probable next token, step by step, for every row at once.
 
     Rows that are done leave the batch, so a long answer does not make the short ones wait.
@@ -72,6 +82,7 @@ def greedy(model: StepModel, masks: Mask, *, max_tokens: int, alpha: float = 1.0
         masks: the tokens each row's answer may hold, [B, V].
         max_tokens: most tokens of an answer, without `<sos>` and `<eos>`.
         alpha: exponent of the length penalty, for the scores alone.
+        guides: of each row; the most probable token that they admit is taken. None: any is.
     """
     count = masks.shape[0]
     ids: list[list[int]] = [[] for _ in range(count)]
@@ -79,9 +90,13 @@ def greedy(model: StepModel, masks: Mask, *, max_tokens: int, alpha: float = 1.0
     complete = np.zeros(count, dtype=np.bool_)
     rows = np.arange(count)
     tokens = np.full(count, SOS, dtype=np.int64)
+    courses = list(guides) if guides else []
     for length in range(max_tokens + 1):
         log_probabilities = masked_log_softmax(model.step(tokens), masks[rows])
         tokens = log_probabilities.argmax(axis=-1)
+        if courses:
+            for k, row in enumerate(rows):
+                tokens[k], courses[row] = _most_probable(log_probabilities[k], courses[row])
         ended = tokens == EOS
         # behind the last token that fits, only the end counts
         gains = log_probabilities[np.arange(len(rows)), tokens]
@@ -100,7 +115,18 @@ def greedy(model: StepModel, masks: Mask, *, max_tokens: int, alpha: float = 1.0
     ]
 
 
-def beam(model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: float = 1.0) -> list[Hypothesis]:
+def _most_probable(log_probabilities: NDArray[np.float64], guide: Guide) -> tuple[int, Guide]:
+    """The most probable token that a guide admits."""
+    for token in np.argsort(-log_probabilities):
+        found = guide.after(int(token))
+        if found is not None:
+            return int(token), found
+    raise AssertionError("a guide that admits no token")
+
+
+def beam(
+    model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: float = 1.0, guide: Guide | None = None
+) -> list[Hypothesis]:
     """The best complete answers to one prompt, best score first; at most `width` of them.
 
     The search ends when no open hypothesis can still beat the worst of `width` finished ones, even if it grew to the
@@ -112,7 +138,9 @@ def beam(model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: fl
         width: hypotheses kept after every step.
         max_tokens: most tokens of an answer, without `<sos>` and `<eos>`.
         alpha: exponent of the length penalty; 0 compares plain log-probabilities.
+        guide: admits the tokens of an answer; None: all are admitted.
     """
+    guides = [guide]
     paths: list[tuple[int, ...]] = [()]
     totals = np.zeros(1)
     tokens = np.full(1, SOS, dtype=np.int64)
@@ -120,13 +148,15 @@ def beam(model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: fl
     for length in range(1, max_tokens + 2):
         candidates = totals[:, None] + masked_log_softmax(model.step(tokens), mask)
         for row in np.flatnonzero(candidates[:, EOS] > -np.inf):
+            if (here := guides[row]) is not None and here.after(EOS) is None:
+                continue
             total = float(candidates[row, EOS])
             finished.append(Hypothesis(paths[row], total, total / length_penalty(length, alpha), True))
         finished = sorted(finished, key=lambda h: -h.score)[:width]
         candidates[:, EOS] = -np.inf
         if length == max_tokens + 1:
             break
-        best = _largest(candidates.ravel(), width)
+        best, guides = _admitted(candidates, width, guides)
         rows, tokens = np.divmod(best, candidates.shape[1])
         totals = candidates.ravel()[best]
         paths = [(*paths[row], int(token)) for row, token in zip(rows, tokens, strict=True)]
@@ -139,6 +169,30 @@ def beam(model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: fl
     if finished or not paths:
         return finished
     return [Hypothesis(paths[0], float(totals[0]), float(totals[0]) / length_penalty(len(paths[0]), alpha), False)]
+
+
+def _admitted(
+    candidates: NDArray[np.float64], width: int, guides: Sequence[Guide | None]
+) -> tuple[NDArray[np.int64], list[Guide | None]]:
+    """Places of the `width` largest candidates that their rows' guides admit, and the guides behind them."""
+    if guides[0] is None:
+        best = _largest(candidates.ravel(), width)
+        return best, [None] * len(best)
+    looked_at = width
+    while True:
+        looked_at *= 4
+        order = _largest(candidates.ravel(), looked_at)
+        found: list[tuple[int, Guide]] = []
+        for place in order:
+            row, token = divmod(int(place), candidates.shape[1])
+            here = guides[row]
+            behind = here.after(token) if here is not None else None
+            if behind is not None:
+                found.append((int(place), behind))
+                if len(found) == width:
+                    break
+        if len(found) == width or len(order) < looked_at:
+            return np.array([place for place, _ in found], dtype=np.int64), [behind for _, behind in found]
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -124,6 +124,12 @@ class Tokenizer:
         """All tokens that an answer to some prompt may hold, and the special ones: all but words of prompts alone."""
         return [*self._reserved_and(ANSWER), *range(self.phrases.first, len(self))]
 
+    @property
+    def spelling_ids(self) -> tuple[int, range]:
+        """The token that a lexeme outside the vocabulary begins with, and those of its letters."""
+        spell = self.ids[SPELL]
+        return spell, range(spell + 1, spell + 1 + len(_SPELLED))
+
     def _reserved_and(self, wanted: int) -> list[int]:
         first = len(self.tokens) - len(self.uses)
         return [*range(first), *(first + k for k, use in enumerate(self.uses) if use & wanted)]
@@ -237,8 +243,8 @@ class Tokenizer:
     def answer_mask(self, values: slots.Slots) -> NDArray[np.bool_]:
         """Which tokens an answer to this prompt may hold, [V]: lexemes, spelling, `<eos>` and the slots it has."""
         mask = np.zeros(len(self), dtype=np.bool_)
-        spelling = range(self.ids[SPELL], self.ids[SPELL] + 1 + len(_SPELLED))
-        mask[[EOS, self.ids[UNSUPPORTED], *spelling]] = True
+        spell, letters = self.spelling_ids
+        mask[[EOS, self.ids[UNSUPPORTED], spell, *letters]] = True
         mask[self.answer_ids] = True
         mask[self.phrases.first :] = True
         mask[[self.ids[token] for token in values.references()]] = True

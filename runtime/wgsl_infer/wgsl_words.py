@@ -11,26 +11,33 @@ KEYWORDS = frozenset(
     """.split()
 )
 
-TYPES = frozenset(
+# types that take no template list, and those that do
+PLAIN_TYPES = frozenset(
     """
     bool f16 f32 i32 u32 sampler sampler_comparison texture_depth_2d texture_depth_2d_array texture_depth_cube
-    texture_depth_cube_array texture_depth_multisampled_2d texture_external array atomic ptr vec2 vec3 vec4
-    mat2x2 mat2x3 mat2x4 mat3x2 mat3x3 mat3x4 mat4x2 mat4x3 mat4x4 texture_1d texture_2d texture_2d_array
-    texture_3d texture_cube texture_cube_array texture_multisampled_2d texture_storage_1d texture_storage_2d
-    texture_storage_2d_array texture_storage_3d
+    texture_depth_cube_array texture_depth_multisampled_2d texture_external
     """.split()
 )
 
-ENUMERANTS = frozenset(
+GENERATORS = frozenset(
     """
-    read write read_write function private workgroup uniform storage
+    array atomic ptr vec2 vec3 vec4 mat2x2 mat2x3 mat2x4 mat3x2 mat3x3 mat3x4 mat4x2 mat4x3 mat4x4 texture_1d
+    texture_2d texture_2d_array texture_3d texture_cube texture_cube_array texture_multisampled_2d
+    texture_storage_1d texture_storage_2d texture_storage_2d_array texture_storage_3d
     """.split()
 )
 
+TYPES = PLAIN_TYPES | GENERATORS
+
+ACCESS_MODES = frozenset("read write read_write".split())
+ADDRESS_SPACES = frozenset("function private workgroup uniform storage".split())
+ENUMERANTS = ACCESS_MODES | ADDRESS_SPACES
+
+# attributes that stand alone, and those with arguments
+MARKS = frozenset("compute fragment invariant must_use vertex".split())
 ATTRIBUTES = frozenset(
     """
-    align binding blend_src builtin compute diagnostic fragment group id interpolate invariant location must_use
-    size vertex workgroup_size
+    align binding blend_src builtin diagnostic group id interpolate location size workgroup_size
     """.split()
 )
 
@@ -81,6 +88,7 @@ RESERVED = frozenset(
 )
 
 _TEXEL_FORMAT = re.compile(r"(?:rgba|bgra|rgb|rg|r)[0-9a-z]*(?:unorm|snorm|uint|sint|float)\Z")
+_SHORT_TYPE = re.compile(r"(?:vec[234][iufh]|mat[234]x[234][fh])\Z")
 _SWIZZLE = re.compile(r"(?:[xyzw]{1,4}|[rgba]{1,4})\Z")
 
 
@@ -92,9 +100,15 @@ def is_predeclared(word: str) -> bool:
         or word in FUNCTIONS
         or word in ENUMERANTS
         or word in ATTRIBUTES
+        or word in MARKS
         or word in BUILTIN_VALUES
         or _TEXEL_FORMAT.match(word) is not None
     )
+
+
+def is_short_type(word: str) -> bool:
+    """Whether the word is a predeclared alias such as `vec3f`."""
+    return _SHORT_TYPE.match(word) is not None
 
 
 def is_swizzle(word: str) -> bool:

@@ -36,6 +36,7 @@ from wgsl_pipeline.preprocess import preprocess
 
 FILES = {
     "tokenizer.json": "text",
+    "grammar.json": "text",
     "model.safetensors": "float32",
     "encoder.float32.onnx": "float32",
     "decoder.float32.onnx": "float32",
@@ -128,7 +129,7 @@ def test_what_was_exported_and_proved_is_said(exported: Any) -> None:
     assert said[1].startswith("Parity: largest difference from PyTorch ")
     assert said[2].startswith("Greedy tokens: float32 equal on 12 of 12 prompts, int8 on ")
     assert "Exact code, train: float32 10 of 10, int8 " in said[3]
-    assert [line.split("/")[-1] for line in said[-6:]] == list(FILES)
+    assert [line.split("/")[-1] for line in said[-7:]] == list(FILES)
 
 
 # ---------------------------------------------------------------- the files

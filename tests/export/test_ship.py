@@ -27,7 +27,7 @@ def test_the_copy_answers_alike_and_holds_one_precision(config: Config, tmp_path
     size = sum(path.stat().st_size for path in (tmp_path / "slim").iterdir())
     assert result.output == f"{size / 1e6:.2f} MB in {tmp_path / 'slim'}\n"
     files = {path.name for path in (tmp_path / "slim").iterdir()}
-    assert files == {"manifest.json", "tokenizer.json", "encoder.int8.onnx", "decoder.int8.onnx"}
+    assert files == {"manifest.json", "tokenizer.json", "grammar.json", "encoder.int8.onnx", "decoder.int8.onnx"}
     whole, slim = Generator(config.bundle_folder), Generator(tmp_path / "slim")
     assert slim.bundle.precisions == ["int8"]
     for row in Corpus.open(config.data_folder).texts("train"):
@@ -38,7 +38,7 @@ def test_the_manifest_names_what_is_there_alone(config: Config, tmp_path: Path) 
     export_bundle(config)
     manifest = ship_bundle(config.bundle_folder, tmp_path / "slim")
     assert json.loads((tmp_path / "slim" / "manifest.json").read_text()) == manifest
-    assert set(manifest["files"]) == {"tokenizer.json", "encoder.int8.onnx", "decoder.int8.onnx"}
+    assert set(manifest["files"]) == {"tokenizer.json", "grammar.json", "encoder.int8.onnx", "decoder.int8.onnx"}
     for name, entry in manifest["files"].items():
         assert (tmp_path / "slim" / name).stat().st_size == entry["bytes"]
 

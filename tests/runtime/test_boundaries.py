@@ -15,7 +15,7 @@ import wgsl_infer
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {"wgsl_infer": ROOT / "runtime", "wgsl_pipeline": ROOT / "pipeline", "wgsl_export": ROOT / "export"}
-TRAINING = {"click", "matplotlib", "numpy", "onnx", "pyarrow", "safetensors", "torch", "tqdm", "wgpu"}
+TRAINING = {"click", "lark", "matplotlib", "numpy", "onnx", "pyarrow", "safetensors", "torch", "tqdm", "wgpu"}
 ALLOWED = {
     "wgsl_infer": {"wgsl_infer", "numpy", "onnxruntime"},
     "wgsl_pipeline": {"wgsl_pipeline", "wgsl_infer", "wgsl_export", *TRAINING},

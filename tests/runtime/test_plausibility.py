@@ -60,15 +60,15 @@ def test_what_an_answer_ignores_speaks_against_it(generator: Generator, prompt: 
 
 def test_the_second_look_does_not_run_on(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = []
-    really = Generator._search
+    really = Generator._beam
 
     def watched(self: Generator, encoded: Any, settings: Any) -> Any:
         limits.append((settings.beam, settings.max_tokens))
         return really(self, encoded, settings)
 
-    monkeypatch.setattr(Generator, "_search", watched)
+    monkeypatch.setattr(Generator, "_beam", watched)
     monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no")
     answer = generator("dot product of a_b and c_d", second_look=5)
-    (_, first), (width, second) = limits
-    assert width == 5 and second < first
+    ((width, limit),) = limits
+    assert width == 5 and limit < generator.settings().max_tokens
     assert answer.score is not None and answer.score <= 0.0
