@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from .errors import EnvironmentLacks
 from .files import write_text
 
 Row = dict[str, Any]
+
+_SECONDS_BETWEEN_LINES = 60.0  # in a log, where there is no progress bar
 
 
 class Reporter:
@@ -43,14 +46,21 @@ class Reporter:
             print(line, flush=True)
 
     def batches(self, rows: Iterable[Any], epoch: int, done: int, total: int) -> Iterator[Any]:
-        """The batches of one epoch, behind a progress bar if a person is watching."""
-        if not self._bar:
-            yield from rows
-            return
-        from tqdm import tqdm
-
+        """The batches of one epoch, behind a progress bar if a person is watching, else with a line now and then."""
         label = f"Epoch {epoch}/{self.epochs}"
-        yield from tqdm(rows, desc=label, initial=done, total=total, unit="batch", leave=False, dynamic_ncols=True)
+        if self._bar:
+            from tqdm import tqdm
+
+            yield from tqdm(rows, desc=label, initial=done, total=total, unit="batch", leave=False, dynamic_ncols=True)
+            return
+        began = told = time.monotonic()
+        for count, batch in enumerate(rows, 1):
+            yield batch
+            now = time.monotonic()
+            if now - told >= _SECONDS_BETWEEN_LINES and done + count < total:
+                told = now
+                left = (now - began) / count * (total - done - count)
+                self.say(f"INFO {label}: batch {done + count} of {total}, {left / 60:.0f} min left in this epoch")
 
     def epoch(self, row: Row, history: list[Row]) -> None:
         """Report a finished epoch; `history` holds the rows of all, this one last."""

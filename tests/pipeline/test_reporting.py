@@ -138,3 +138,13 @@ def test_tensorboard_gets_every_number_that_was_measured(tmp_path: Path, monkeyp
         ("closed", 0),
     ]
     assert written[0] == ("train_loss", 2.0, 1)
+
+
+def test_a_log_tells_now_and_then_how_far_an_epoch_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter(range(0, 1000, 25))
+    monkeypatch.setattr("wgsl_pipeline.reporting.time.monotonic", lambda: next(clock))
+    assert list(Reporter(tmp_path, 3).batches("abcdef", 2, 4, 10)) == list("abcdef")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["INFO Epoch 2/3: batch 7 of 10, 1 min left in this epoch"]
