@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from .errors import EnvironmentLacks
+from wgsl_infer.errors import EnvironmentLacks
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:

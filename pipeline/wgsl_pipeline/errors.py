@@ -33,9 +33,3 @@ class ParityError(WgslInferError):
     """The exported graphs do not compute what the trained model does. Nothing was written."""
 
     exit_status = 9
-
-
-class EnvironmentLacks(WgslInferError):
-    """A device or package that was asked for is not there. The message says what to type."""
-
-    exit_status = 10

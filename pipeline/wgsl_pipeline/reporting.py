@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .errors import EnvironmentLacks
+from wgsl_infer.errors import EnvironmentLacks
+
 from .files import write_text
 
 Row = dict[str, Any]

@@ -105,8 +105,9 @@ def validate_corpus(config: Config) -> tuple[list[str], int]:
         CorpusError: a file cannot be read.
         EnvironmentLacks: there is no compiler or no adapter.
     """
+    from wgsl_infer.validation import Validator
+
     from .corpus import corpus_files, read_examples
-    from .validation import Validator
 
     validator = Validator()
     failures, count = [], 0

@@ -24,6 +24,8 @@ Turn one line of English into WGSL.
   wgsl-infer "normalize a vector"
   wgsl-infer --n-best 3 "soft edge on t from 0.2 to 0.8"
   wgsl-infer --json - < prompts.txt > answers.jsonl
+  wgsl-infer --validate "rotate uv by angle"
+  wgsl-infer validate shader.wgsl
 """
 
 _EPILOG = """\
@@ -32,6 +34,8 @@ exit status:
   2  a wrong argument or option
   3  no answer
   4  the model's bundle is missing, damaged or mismatched
+  5  what was to be validated is not valid WGSL
+ 10  nothing here can validate WGSL: pip install 'wgsl-infer[validate]'
 
 The model is the bundle named by --model, else by the environment variable
 WGSL_INFER_MODEL, else the one that comes with the package.
@@ -79,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--n-best", type=_positive, metavar="K", help="print the K best distinct answers")
     parser.add_argument("--max-tokens", type=_positive, metavar="N", help="give an answer up at N tokens")
+    parser.add_argument(
+        "--validate", action="store_true", help="compile what is answered, too, and say on stderr whether it is valid"
+    )
     parser.add_argument("--style", choices=("full", "short"), default="full", help="spell vec3<f32> or vec3f")
     parser.add_argument("--precision", choices=("int8", "float32"), help="which graphs of the bundle to run")
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads to use (chosen by the model's size)")
@@ -118,6 +125,10 @@ def _run(options: argparse.Namespace) -> int:
 
         print(*onnxruntime.get_available_providers(), sep="\n", flush=True)
         return ANSWERED
+    if options.prompt[:1] == ["validate"] and _are_files(options.prompt[1:]):
+        from .validation.command import validate_files
+
+        return validate_files(options.prompt[1:])
     from_stdin = not options.prompt or options.prompt == ["-"]
     if "-" in options.prompt and not from_stdin:
         raise UsageError("give prompts or -, not both")
@@ -138,6 +149,11 @@ def _answer_all(
 ) -> int:
     """Answer batch by batch as prompts come in."""
     number, answered = 0, False
+    judge = None
+    if options.validate:
+        from .validation.command import Judge
+
+        judge = Judge()
     for prompts in batches:
         answers = generator.generate(
             prompts,
@@ -150,13 +166,29 @@ def _answer_all(
         for answer in answers:
             number += 1
             where = f"line {number}: " if numbered else ""
+            verdict = judge.judge(answer.code, where + "answer") if judge and answer.code is not None else None
             if options.json:
-                print(json.dumps(answer.to_json(), ensure_ascii=False))
+                row = answer.to_json()
+                if verdict:
+                    row |= {"valid": verdict.valid, "diagnostic": verdict.diagnostic and verdict.diagnostic.message}
+                print(json.dumps(row, ensure_ascii=False))
             else:
                 _print_code(answer, where, separate=answered)
+            if verdict:
+                sys.stdout.flush()
+                print(f"wgsl-infer: {verdict.text}", file=sys.stderr)
             answered |= answer.code is not None
         sys.stdout.flush()
+    if judge and judge.exit_status:
+        return judge.exit_status
     return ANSWERED if answered or number == 0 else NO_ANSWER
+
+
+def _are_files(words: Sequence[str]) -> bool:
+    """Whether the words behind `validate` are files to validate, and not the rest of a prompt."""
+    from pathlib import Path
+
+    return bool(words) and all(word.endswith(".wgsl") or Path(word).is_file() for word in words)
 
 
 def _print_code(answer: Answer, where: str, *, separate: bool) -> None:

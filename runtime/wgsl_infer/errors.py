@@ -25,3 +25,9 @@ class TokenizerError(WgslInferError):
     """A tokenizer file that cannot be used, or code that cannot be split into lexemes."""
 
     exit_status = 4
+
+
+class EnvironmentLacks(WgslInferError):
+    """A device or package that was asked for is not there. The message says what to type."""
+
+    exit_status = 10

@@ -1,30 +1,13 @@
-"""What the pipeline's tests share: a compiler for WGSL, where this machine has one, and a finished run."""
+"""What the pipeline's tests share: a finished run."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from builders import succeed, write_config
-from wgsl_pipeline.validation import Validator, ValidatorUnavailable
-
-LAVAPIPE = Path("/usr/share/vulkan/icd.d/lvp_icd.x86_64.json")  # Mesa's Vulkan on the CPU
-
-
-@pytest.fixture(scope="session")
-def validator() -> Validator:
-    """One device for all tests. Without an adapter they are skipped; on CI, which installs one, they fail."""
-    if LAVAPIPE.is_file():
-        os.environ.setdefault("VK_ICD_FILENAMES", str(LAVAPIPE))
-    try:
-        return Validator()
-    except ValidatorUnavailable as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session", autouse=True)

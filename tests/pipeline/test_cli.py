@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from builders import PAIRS, invoke, refused, succeed, tree, write_config, write_corpus
-from wgsl_infer import __version__
-from wgsl_pipeline import cli, validation
+from wgsl_infer import __version__, validation
+from wgsl_pipeline import cli
 from wgsl_pipeline import train as train_module
 from wgsl_pipeline.cli import pipeline
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from builders import small_config
+from wgsl_infer.errors import EnvironmentLacks
 from wgsl_pipeline import devices as module
 from wgsl_pipeline.checkpoint import CheckpointFolder, read_state
 from wgsl_pipeline.devices import autocast, choose_device, choose_precision, native_bfloat16
-from wgsl_pipeline.errors import EnvironmentLacks
 from wgsl_pipeline.preprocess import preprocess
 from wgsl_pipeline.train import train
 

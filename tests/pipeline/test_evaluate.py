@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from builders import small_config, small_model
 from wgsl_infer.bundle import file_hash
 from wgsl_infer.errors import BundleError
+from wgsl_infer.validation import Validator, ValidatorUnavailable
 from wgsl_pipeline.checkpoint import MODEL, CheckpointFolder, State, parameters
 from wgsl_pipeline.cli import pipeline
 from wgsl_pipeline.config import Config, load_config
@@ -29,7 +30,6 @@ from wgsl_pipeline.evaluation.teacher_forcing import token_losses
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.optimisation import Answers, evaluate_loss
 from wgsl_pipeline.preprocess import preprocess
-from wgsl_pipeline.validation import Validator, ValidatorUnavailable
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TRAIN = Options(parts=("train",))

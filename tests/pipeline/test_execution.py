@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from wgsl_infer.validation import Validator
 from wgsl_pipeline.evaluation.comparison import Function
 from wgsl_pipeline.evaluation.execution import (
     DIFFERENT,
@@ -24,7 +25,6 @@ from wgsl_pipeline.evaluation.execution import (
     agree,
 )
 from wgsl_pipeline.evaluation.probes import SAMPLES, Operand, ValueType, make_probe
-from wgsl_pipeline.validation import Validator
 
 UV = "(@location(0) uv: vec2<f32>) -> @location(0) vec4<f32>"
 TINTED = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wgsl_pipeline.errors import EnvironmentLacks
+from wgsl_infer.errors import EnvironmentLacks
 from wgsl_pipeline.reporting import Reporter, Row, draw_loss
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from wgsl_infer.validation import Validator
 from wgsl_infer.wgsl_words import FUNCTIONS
 from wgsl_pipeline.recipes.grammar import Cookbook
 from wgsl_pipeline.recipes.read import read_cookbook
 from wgsl_pipeline.recipes.verify import verify
-from wgsl_pipeline.validation import Validator
 
 RECIPES = Path(__file__).parents[2] / "data" / "recipes"
 # behind an extension or newer than the browsers: not asked for

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wgsl_pipeline.validation import Validator
+from wgsl_infer.validation import Validator
 
 SEED = Path(__file__).parents[2] / "data" / "wgsl_training_data.toml"
 COUNTS = {

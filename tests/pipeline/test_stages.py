@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from builders import PAIRS, small_config, tree, write_config, write_corpus
+from wgsl_infer import validation
 from wgsl_pipeline import train as train_module
-from wgsl_pipeline import validation
 from wgsl_pipeline.checkpoint import CheckpointFolder
 from wgsl_pipeline.cli import pipeline
 from wgsl_pipeline.config import Config, load_config

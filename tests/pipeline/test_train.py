@@ -15,12 +15,13 @@ from safetensors.torch import load_file
 
 from builders import PAIRS, same_weights, small_config, tree
 from training_runs import ALL, assert_same_run, checkpoints, figures, last_and_best, prepared
+from wgsl_infer.errors import EnvironmentLacks
 from wgsl_infer.search import greedy
 from wgsl_pipeline import train as module
 from wgsl_pipeline.checkpoint import CheckpointFolder, State, load_model, read_state
 from wgsl_pipeline.dataset import Corpus
 from wgsl_pipeline.decoding import TorchDecoding
-from wgsl_pipeline.errors import ArtefactError, EnvironmentLacks
+from wgsl_pipeline.errors import ArtefactError
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.settings import Training
 from wgsl_pipeline.train import is_finished, train

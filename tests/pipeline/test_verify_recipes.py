@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from wgsl_infer.validation import Validator
 from wgsl_pipeline.recipes.read import read_cookbook
 from wgsl_pipeline.recipes.verify import verify
-from wgsl_pipeline.validation import Validator
 
 
 def recipe(name: str, code: str, operands: str, result: str, verbs: str) -> str:

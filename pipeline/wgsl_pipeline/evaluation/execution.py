@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import Validator, ValidatorUnavailable
+from wgsl_infer.validation import Validator, ValidatorUnavailable
+
 from .drawing import Canvas
 from .pictures import Picture, is_fragment_shader
 from .probes import ABSOLUTE, RELATIVE, make_probe

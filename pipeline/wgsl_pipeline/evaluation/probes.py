@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import Solution, Validator
-from ..validation.wrapper import DIRECTIVE
+from wgsl_infer.validation import Diagnostic, Solution, Validator
+from wgsl_infer.validation.wrapper import DIRECTIVE
+
 from .comparison import Function, comparable, functions
 from .drawing import Binding, Canvas
 
@@ -183,7 +184,7 @@ class Probe:
 def make_probe(validator: Validator, reference: str) -> Probe | None:
     """The probe for a reference; None where an operand cannot be filled, or the value not be compared."""
     solution = validator.solve(reference)
-    if isinstance(solution, str) or solution.wrapper.complete:
+    if isinstance(solution, Diagnostic) or solution.wrapper.complete:
         return None
     bindings = _bindings(solution)
     if bindings is None:

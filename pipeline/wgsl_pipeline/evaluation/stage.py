@@ -16,13 +16,13 @@ from wgsl_infer import Generator, __version__
 from wgsl_infer.bundle import MANIFEST, file_hash
 from wgsl_infer.errors import TokenizerError
 from wgsl_infer.tokenizer import UNSUPPORTED, Tokenizer
+from wgsl_infer.validation import ValidatorUnavailable
 
 from ..checkpoint import MODEL, CheckpointFolder, load_model
 from ..config import Config
 from ..dataset import Corpus
 from ..errors import ArtefactError
 from ..files import replaced_folder, write_json, write_text
-from ..validation import ValidatorUnavailable
 from . import measures
 from .comparison import comparable
 from .execution import Executor

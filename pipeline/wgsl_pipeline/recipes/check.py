@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..validation.validator import Validator
+from wgsl_infer.validation import Validator
+
 from .grammar import FORMS
 from .pieces import Piece
 

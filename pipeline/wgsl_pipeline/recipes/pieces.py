@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from wgsl_infer.sense.expressions import Nonsense
 from wgsl_infer.slots import convert
 
 from ..spool import text_hash
@@ -73,10 +74,17 @@ def write(code: str, fillings: dict[str, Piece], bound: dict[str, str]) -> str:
         if part:
             out += converted("hex", piece.text, part) if part in CHANNELS else part_of(piece, part)
         elif piece.type:
-            out += embed(piece.code, out, HOLE.sub("x", code[end:]))
+            out += _embedded(piece.code, out, HOLE.sub("x", code[end:]))
         else:
             out += piece.code
     return out + code[end:]
+
+
+def _embedded(code: str, before: str, after: str) -> str:
+    try:
+        return embed(code, before, after)
+    except Nonsense as error:
+        raise Stuck(str(error)) from error
 
 
 def part_of(piece: Piece, part: str) -> str:
@@ -123,13 +131,20 @@ def reads_well(after: str, inner: str) -> bool:
 def bracketed(piece: Piece, before: str, after: str) -> str:
     """The text of a phrase inside another, in brackets where it could be read in two ways."""
     text = piece.text
-    loose = level(piece.code) < PRIMARY
+    loose = _level(piece.code) < PRIMARY
     glued = (before and before[-1] not in " (|,[") or (after and re.match(r"[^ ),.|\]?:;]|\.\w", after))
     symbols = re.search(r"[-+*/^%<>=]\s*\Z", before) or re.match(r"\s*[-+*/^%<>=]", after)
     opens = piece.opens and before.count(" ") > 1
     if (glued and not text.isalnum()) or (loose and (symbols or piece.opens)) or opens:
         return f"({text})"
     return text
+
+
+def _level(code: str) -> int:
+    try:
+        return level(code)
+    except Nonsense as error:
+        raise Stuck(str(error)) from error
 
 
 def is_held_out(piece: Piece, share: float) -> bool:

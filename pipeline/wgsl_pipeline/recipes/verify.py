@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
+from wgsl_infer.validation import Validator
+
 from ..evaluation.execution import NOT_RUN, Runner
-from ..validation import Validator
 from .check import compile_piece
 from .expand import Expander
 from .grammar import FORMS, HOLE, Cookbook, Operand, Phrase, Recipe

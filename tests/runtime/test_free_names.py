@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wgsl_pipeline.validation.free_names import Reader, guess_type
+from wgsl_infer.validation.free_names import Reader, guess_type
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .diagnostics import Diagnostic
 from .free_names import NAME, VALUE_TYPES, Place, Reader
 
 CONSTANTS = ["{}", "{}.0", "{}u", "{}i", "true", "vec3<f32>({}.0)", "vec2<f32>({}.0)", "vec4<f32>({}.0)"]
@@ -38,6 +39,7 @@ class Wrapper:
     declared: Declarations
     called: frozenset[str]  # names that the code calls: functions are never made up
     complete: bool  # a whole shader, which declares every name itself
+    pieces: list[tuple[str, int]]  # texts of the code as they follow in the module, with their offsets in the code
 
     @property
     def slots(self) -> list[list[str]]:
@@ -53,7 +55,7 @@ class Wrapper:
         return not self.complete and name not in self.called
 
 
-def wrap(code: str, undeclared: set[str]) -> Wrapper | str:
+def wrap(code: str, undeclared: set[str]) -> Wrapper | Diagnostic:
     """Returns a module around the code that declares its free names and those in `undeclared`.
 
     A shader is a module already; functions and declarations stand at module scope; statements and the
@@ -61,56 +63,64 @@ def wrap(code: str, undeclared: set[str]) -> Wrapper | str:
     the code could close the wrapper's own.
     """
     if illegal := ILLEGAL.search(code):
-        return f"{illegal[0]!a} is no character of WGSL"
+        return Diagnostic(f"{illegal[0]!a} is no character of WGSL", illegal.start())
     reader = Reader(code, undeclared)
-    if fault := unmatched(reader.words):
+    if fault := unmatched(reader):
         return fault
     if any(a == "@" and b in ("vertex", "fragment", "compute") for a, b in reader.pairs()):
-        return Wrapper(code, Declarations(), reader.called, complete=True)
+        return Wrapper(code, Declarations(), reader.called, complete=True, pieces=[(code, 0)])
     functions = "fn" in reader.words
     directives, module, body = split(reader, code)
+    pieces = [*directives, *module, *body]
+    opening, closing = "", ""
     if not functions and not {";", "{"} & set(reader.words):
-        directives, module, body = [], [], [f"let wi_result = ({code}\n);"]
-    if HALF_FLOAT.search(code) and not any("f16" in directive for directive in directives):
-        directives.append("enable f16;")
+        directives, module, body, pieces = [], [], [(code, 0)], [(code, 0)]
+        opening, closing = "let wi_result = (", "\n);"
+    head = [text for text, _ in directives]
+    if HALF_FLOAT.search(code) and not any("f16" in text for text in head):
+        head.append("enable f16;")
     declared = declare(reader, resources_only=functions)
     result = ""
     if not functions and any(a == "return" and b != ";" for a, b in reader.pairs()):
         declared.slots.append([*VALUE_TYPES, *structs(reader)])
         result = f"${len(declared.slots) - 1}$"
-    lines = [*directives, *declared.outside, *module]
+    lines = [*head, *declared.outside, *(text for text, _ in module)]
     if functions:
-        lines += body
+        lines += [text for text, _ in body]
     elif body:
         # A plain function may hold derivatives and barriers alike; a loop gives break and continue a home and
         # lets the code shadow the names declared for it.
         lines += [f"fn wi_probe() {'-> ' + result if result else ''} {{", *declared.inside]
-        lines += ["for (var wi_turn = 0u; wi_turn < 4u; wi_turn++) {", *body, "}"]
+        inside = [f"{opening}{text}{closing}" for text, _ in body]
+        lines += ["for (var wi_turn = 0u; wi_turn < 4u; wi_turn++) {", *inside, "}"]
         lines += [f"return {result}();" if result else "", "}"]
-    return Wrapper("\n".join(lines), declared, reader.called, complete=False)
+    return Wrapper("\n".join(lines), declared, reader.called, complete=False, pieces=pieces)
 
 
-def unmatched(words: Sequence[str]) -> str:
-    """Returns a diagnostic for the first bracket without its partner, or an empty string."""
-    opened: list[str] = []
-    for word in words:
+def unmatched(reader: Reader) -> Diagnostic | None:
+    """Returns a diagnostic for the first bracket without its partner."""
+    opened: list[int] = []
+    for k, word in enumerate(reader.words):
         if word in ("(", "[", "{"):
-            opened.append(word)
-        elif word in (")", "]", "}") and (not opened or opened.pop() + word not in ("()", "[]", "{}")):
-            return f"`{word}` closes nothing"
-    return f"`{opened[-1]}` is never closed" if opened else ""
+            opened.append(k)
+        elif word in (")", "]", "}") and (not opened or reader.words[opened.pop()] + word not in ("()", "[]", "{}")):
+            return Diagnostic(f"`{word}` closes nothing", reader.starts[k])
+    return Diagnostic(f"`{reader.words[opened[-1]]}` is never closed", reader.starts[opened[-1]]) if opened else None
 
 
-def split(reader: Reader, code: str) -> tuple[list[str], list[str], list[str]]:
+Piece = tuple[str, int]  # a text of the code and its offset there
+
+
+def split(reader: Reader, code: str) -> tuple[list[Piece], list[Piece], list[Piece]]:
     """Returns the directives, the other module-scope items and the statements, in their order."""
-    items: list[tuple[str, str]] = []  # with the text from its first lexeme on, to look at
+    items: list[tuple[Piece, str]] = []  # with the text from its first lexeme on, to look at
     depth, begin, head = 0, 0, 0
     for k, word in enumerate(reader.words):
         depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
         ends = word == ";" or (word == "}" and reader.at(k + 1) not in ("else", ";"))
         if (depth == 0 and ends) or k + 1 == len(reader.words):
             end = reader.starts[k] + len(word)
-            items.append((code[begin:end], code[reader.starts[head] : end]))
+            items.append(((code[begin:end], begin), code[reader.starts[head] : end]))
             begin, head = end, k + 1
     directives = [item for item, start in items if DIRECTIVE.match(start)]
     # Constants beside module-scope items may size their arrays; alone they are statements like any other.

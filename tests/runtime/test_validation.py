@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from wgsl_pipeline.validation.validator import UNSUPPORTED, Validator, ValidatorUnavailable, fillings, one_line
+from wgsl_infer.validation.diagnostics import one_line
+from wgsl_infer.validation.validator import UNSUPPORTED, Validator, ValidatorUnavailable, fillings
 
 EXPRESSIONS = [
     "1.0",
@@ -197,5 +198,5 @@ def test_report_becomes_one_line() -> None:
 
 def test_missing_wgpu_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wgpu", None)
-    with pytest.raises(ValidatorUnavailable, match="pip install wgpu"):
+    with pytest.raises(ValidatorUnavailable, match=r"pip install 'wgsl-infer\[validate\]'"):
         Validator()

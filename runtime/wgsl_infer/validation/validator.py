@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import EnvironmentLacks
+from .diagnostics import Diagnostic, one_line, read_report
 from .free_names import VALUE_TYPES
 from .wrapper import Wrapper, wrap
 
@@ -37,7 +38,7 @@ class Validator:
         try:
             wgpu: Any = importlib.import_module("wgpu")
         except (ImportError, OSError) as error:
-            raise ValidatorUnavailable("nothing to compile WGSL with: pip install wgpu") from error
+            raise ValidatorUnavailable("nothing to compile WGSL with: pip install 'wgsl-infer[validate]'") from error
         # naga's findings are this class's result, not something for the user's terminal; nor is the
         # complaint of Mesa's device chooser that a machine without a screen has no window system.
         logging.getLogger("wgpu").setLevel(logging.CRITICAL + 1)
@@ -54,57 +55,60 @@ class Validator:
 
     def check(self, code: str) -> str | None:
         """Returns None if some wrapper of the code compiles, else a one-line diagnostic."""
+        found = self.diagnose(code)
+        return None if found is None else found.message
+
+    def diagnose(self, code: str) -> Diagnostic | None:
+        """Returns None if some wrapper of the code compiles, else what is wrong and where."""
         if code.strip() == UNSUPPORTED:
             return None
         found = self.solve(code)
-        return found if isinstance(found, str) else None
+        return found if isinstance(found, Diagnostic) else None
 
-    def solve(self, code: str) -> Solution | str:
-        """Returns the likeliest types of the code's free names with which it compiles, else a one-line diagnostic."""
+    def solve(self, code: str) -> Solution | Diagnostic:
+        """Returns the likeliest types of the code's free names with which it compiles, else a diagnostic."""
         # No native device offers external (video) textures; in all functions they share they act as 2d ones.
-        code = re.sub(r"\btexture_external\b", "texture_2d<f32>", code)
+        code = re.sub(r"\btexture_external\b", "texture_2d<f32> ", code)
         undeclared: set[str] = set()
         while True:
             wrapper = wrap(code, undeclared)
-            if isinstance(wrapper, str):
+            if isinstance(wrapper, Diagnostic):
                 return wrapper
-            types = self._search(wrapper)
-            if not isinstance(types, str):
-                return Solution(wrapper, types)
+            found = self._search(wrapper)
+            if not isinstance(found, Diagnostic):
+                return Solution(wrapper, found)
             # A name that is used and then declared (`let x = x + 1.0;`) looks declared to the reader alone.
-            missing = re.match(r"no definition in scope for identifier: `(\w+)`", types)
+            missing = re.match(r"no definition in scope for identifier: `(\w+)`", found.message)
             if not missing or missing[1] in undeclared or not wrapper.may_declare(missing[1]):
-                return types
+                return found
             undeclared.add(missing[1])
 
-    def _search(self, wrapper: Wrapper) -> list[str] | str:
+    def _search(self, wrapper: Wrapper) -> list[str] | Diagnostic:
         """Returns the first filling of the slots that compiles, else the diagnostic of the likeliest one."""
-        likeliest = ""
+        likeliest: Diagnostic | None = None
         for tries, types in enumerate(fillings(wrapper.slots)):
-            diagnostic = self.compile(wrapper.fill(wrapper.text, types))
-            if diagnostic is None:
+            module = wrapper.fill(wrapper.text, types)
+            report = self._report(module)
+            if report is None:
                 return types
-            likeliest = likeliest or diagnostic
+            likeliest = likeliest or read_report(report, module, wrapper.pieces)
             # No choice of types can mend the grammar, or a name that is not there.
-            if re.match(r"expected .*, found|no definition|.*reserved", diagnostic) or tries >= MAX_TRIES:
+            if re.match(r"expected .*, found|no definition|.*reserved", one_line(report)) or tries >= MAX_TRIES:
                 break
+        assert likeliest is not None
         return likeliest
 
     def compile(self, module: str) -> str | None:
         """Returns None when naga accepts the module, else what it says, in one line."""
+        report = self._report(module)
+        return None if report is None else one_line(report)
+
+    def _report(self, module: str) -> str | None:
         try:
             self.device.create_shader_module(code=module)
         except self._refusal as error:
-            return one_line(str(error))
+            return str(error)
         return None
-
-
-def one_line(report: str) -> str:
-    """Returns the sentence of a naga report that names the fault."""
-    if parsing := re.search(r"parsing error: (.*)", report):
-        caret = re.search(r"\^ ([^^\n]+)$", report, re.M)
-        return parsing[1] + (f" ({caret[1]})" if caret and caret[1] not in parsing[1] else "")
-    return [line.strip() for line in report.splitlines() if line.strip()][-1]
 
 
 @dataclass
