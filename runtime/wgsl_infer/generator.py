@@ -14,6 +14,7 @@ import numpy as np
 
 from .bundle import Bundle
 from .errors import BundleError, UsageError
+from .naming import with_names
 from .plausibility import objections
 from .search import Hypothesis, beam, greedy, length_penalty
 from .session import OnnxModel
@@ -238,6 +239,12 @@ class Generator:
         ]
         return found if any(h.complete for h in found) else [best, *found]
 
+    def _code(self, prompt: str, encoded: EncodedPrompt, hypothesis: Hypothesis, style: str) -> str:
+        lexemes = self.tokenizer.decode_lexemes(hypothesis.ids, encoded.slots)
+        if self.tokenizer.kind == "wgsl" and "fn" in lexemes:
+            lexemes = with_names(lexemes, prompt, self.tokenizer.is_prompt_word, self.tokenizer.is_answer_lexeme)
+        return self.tokenizer.layout(lexemes, style=style)
+
     def _answer(
         self, prompt: str, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings, ms: float
     ) -> Answer:
@@ -245,8 +252,7 @@ class Generator:
         distinct: dict[str, Hypothesis] = {}
         for hypothesis in hypotheses:
             if hypothesis.complete:
-                code = self.tokenizer.decode(hypothesis.ids, encoded.slots, style=settings.style)
-                distinct.setdefault(code, hypothesis)
+                distinct.setdefault(self._code(prompt, encoded, hypothesis, settings.style), hypothesis)
         if not distinct:
             return Answer(prompt, None, None, 0.0, ms=ms, reason=f"no end within {settings.max_tokens} tokens")
         rows = [Alternative(code, h.score, math.exp(h.log_probability)) for code, h in distinct.items()]

@@ -177,6 +177,14 @@ class Tokenizer:
         slot = values.add("name", folded if capital and word == folded else text)
         return [token for token in (word, slot) if token]
 
+    def is_prompt_word(self, word: str) -> bool:
+        """Whether the vocabulary knows a word of prompts."""
+        return word in self._prompt_words
+
+    def is_answer_lexeme(self, lexeme: str) -> bool:
+        """Whether the vocabulary knows a lexeme of answers, which then need not be spelled."""
+        return lexeme in self._answer_lexemes
+
     def fold(self, word: str) -> str:
         """The form of a prompt word under which the vocabulary counts it."""
         spelled_like_name = not (word.islower() or word.isupper() or word == word.capitalize())
@@ -215,7 +223,10 @@ class Tokenizer:
         Args:
             style: "full" spells types as `vec3<f32>`, "short" as `vec3f`.
         """
-        found = self.decode_lexemes(ids, values)
+        return self.layout(self.decode_lexemes(ids, values), style=style)
+
+    def layout(self, found: Sequence[str], *, style: str = "full") -> str:
+        """Lexemes as code in the house style."""
         return self.language.layout(self.language.shorten(found) if style == "short" else found)
 
     def decode_lexemes(self, ids: Iterable[int], values: slots.Slots) -> list[str]:
