@@ -43,8 +43,8 @@ ANSWERS = {
     "convert count to a float": "f32(count)",
     "sample tex at uv": "textureSample(tex, samp, uv)",
     "increment counter": "counter++;",
-    "declare a variable speed equal to 3.5": "var speed: f32 = 3.5;",
-    "set x to y plus 1": "x = y + 1.0;",
+    "declare a variable speed equal to 3.5": "var speed = 3.5;",
+    "set x to y": "x = y;",
     "swap a and b": "let tmp = a;\na = b;\nb = tmp;",
     "write me a poem about autumn": None,
 }
