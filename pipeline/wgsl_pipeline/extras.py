@@ -1,4 +1,4 @@
 """The packages of the [train] extra that the pipeline cannot do without."""
 
-NEEDED = ("click", "matplotlib", "onnx", "pyarrow", "safetensors", "torch", "tqdm")
+NEEDED = ("click", "lark", "matplotlib", "onnx", "pyarrow", "safetensors", "torch", "tqdm")
 INSTALL = 'pip install "wgsl-infer[train]"'
