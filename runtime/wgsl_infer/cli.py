@@ -8,13 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import UsageError, WgslInferError
 
 if TYPE_CHECKING:
     from .generator import Answer, Generator
+    from .validation.command import Verdict
 
 ANSWERED, USAGE, NO_ANSWER = 0, 2, 3
 
@@ -166,16 +167,16 @@ def _answer_all(
         for answer in answers:
             number += 1
             where = f"line {number}: " if numbered else ""
-            verdict = judge.judge(answer.code, where + "answer") if judge and answer.code is not None else None
+            # without an answer there are alternatives to see in JSON only
+            shown = answer.codes if options.json or answer.code is not None else []
+            verdicts = [judge.judge(code, _called(where, k)) for k, code in enumerate(shown)] if judge else []
             if options.json:
-                row = answer.to_json()
-                if verdict:
-                    row |= {"valid": verdict.valid, "diagnostic": verdict.diagnostic and verdict.diagnostic.message}
-                print(json.dumps(row, ensure_ascii=False))
+                print(json.dumps(_judged(answer, verdicts), ensure_ascii=False))
             else:
                 _print_code(answer, where, separate=answered)
-            if verdict:
+            if verdicts:
                 sys.stdout.flush()
+            for verdict in verdicts:
                 print(f"wgsl-infer: {verdict.text}", file=sys.stderr)
             answered |= answer.code is not None
         sys.stdout.flush()
@@ -191,12 +192,25 @@ def _are_files(words: Sequence[str]) -> bool:
     return bool(words) and all(word.endswith(".wgsl") or Path(word).is_file() for word in words)
 
 
+def _called(where: str, k: int) -> str:
+    """What the k-th code of a prompt is called in messages, the first one being 0."""
+    return f"{where}answer {k + 1}" if k else f"{where}answer"
+
+
+def _judged(answer: Answer, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """An answer as JSON values, with what naga said about its codes."""
+    row = answer.to_json()
+    parts = [row] if answer.code is not None else []
+    for part, verdict in zip([*parts, *row["alternatives"]], verdicts, strict=bool(verdicts)):
+        part |= {"valid": verdict.valid, "diagnostic": verdict.diagnostic and verdict.diagnostic.message}
+    return row
+
+
 def _print_code(answer: Answer, where: str, *, separate: bool) -> None:
     if answer.code is None:
         print(f"wgsl-infer: {where}no answer: {answer.reason}", file=sys.stderr)
         return
-    codes = [answer.code, *(other.code for other in answer.alternatives)]
-    print(("\n" if separate else "") + "\n\n".join(codes))
+    print(("\n" if separate else "") + "\n\n".join(answer.codes))
 
 
 def _lines(descriptor: int) -> Iterator[list[str]]:

@@ -58,6 +58,11 @@ class Answer:
     ms: float = 0.0
     reason: str = ""
 
+    @property
+    def codes(self) -> list[str]:
+        """The answer, if there is one, and the alternatives, best first."""
+        return [*([] if self.code is None else [self.code]), *(other.code for other in self.alternatives)]
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; `reason` only where there is no code."""
         row = asdict(self)

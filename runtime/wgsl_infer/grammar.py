@@ -33,8 +33,8 @@ _NUMBER = re.compile(
     )\Z""",
     re.VERBOSE,
 )
-# words that the grammar spells in one place, beside what they are elsewhere
-_CONTEXTUAL = {"builtin": "NAME", "interpolate": "NAME", "f16": "TYPE"}
+# words that the grammar spells itself, and what they may be elsewhere
+_SPELLED_OUT = {"bitcast": (), "builtin": ("NAME",), "interpolate": ("NAME",), "f16": ("TYPE",)}
 _CLASSES: tuple[tuple[str, frozenset[str]], ...] = (
     ("MARK", MARKS), ("ATTRIBUTE", ATTRIBUTES), ("BUILTIN_VALUE", BUILTIN_VALUES), ("SPACE", ADDRESS_SPACES),
     ("ACCESS", ACCESS_MODES),
@@ -46,14 +46,14 @@ def classes(lexeme: str) -> tuple[str, ...]:
     """The terminals that a lexeme can be, the most particular first; none for what WGSL has no use for."""
     if not (lexeme[0].isalnum() or lexeme[0] in "_."):
         return (lexeme,)
-    if lexeme in KEYWORDS or lexeme in ("_", ".", "bitcast"):
+    if lexeme in KEYWORDS or lexeme in ("_", "."):
         return (lexeme,)
     if lexeme in RESERVED:
         return ()
     if lexeme in GENERATORS:
         return ("TEMPLATE",)
-    if lexeme in _CONTEXTUAL:
-        return (lexeme, _CONTEXTUAL[lexeme])
+    if lexeme in _SPELLED_OUT:
+        return (lexeme, *_SPELLED_OUT[lexeme])
     if lexeme in PLAIN_TYPES or is_short_type(lexeme):
         return ("TYPE",)
     if _NUMBER.match(lexeme):

@@ -82,7 +82,8 @@ def greedy(
         masks: the tokens each row's answer may hold, [B, V].
         max_tokens: most tokens of an answer, without `<sos>` and `<eos>`.
         alpha: exponent of the length penalty, for the scores alone.
-        guides: of each row; the most probable token that they admit is taken. None: any is.
+        guides: of each row; the most probable token that they admit is taken, and a row of which they admit none
+            ends there, not complete. None: any token is admitted.
     """
     count = masks.shape[0]
     ids: list[list[int]] = [[] for _ in range(count)]
@@ -90,38 +91,43 @@ def greedy(
     complete = np.zeros(count, dtype=np.bool_)
     rows = np.arange(count)
     tokens = np.full(count, SOS, dtype=np.int64)
-    courses = list(guides) if guides else []
+    current = list(guides) if guides else []
     for length in range(max_tokens + 1):
         log_probabilities = masked_log_softmax(model.step(tokens), masks[rows])
         tokens = log_probabilities.argmax(axis=-1)
-        if courses:
-            for k, row in enumerate(rows):
-                tokens[k], courses[row] = _most_probable(log_probabilities[k], courses[row])
-        ended = tokens == EOS
+        stuck = np.zeros(len(rows), dtype=np.bool_)
+        for k, row in enumerate(rows if current else ()):
+            found = _most_probable(log_probabilities[k], current[row])
+            if found is None:
+                stuck[k] = True
+            else:
+                tokens[k], current[row] = found
+        ended = (tokens == EOS) & ~stuck
+        open_ = ~(ended | stuck)
         # behind the last token that fits, only the end counts
         gains = log_probabilities[np.arange(len(rows)), tokens]
-        totals[rows] += np.where(ended | (length < max_tokens), gains, 0.0)
+        totals[rows] += np.where(ended | (open_ & (length < max_tokens)), gains, 0.0)
         complete[rows[ended]] = True
-        rows, tokens = rows[~ended], tokens[~ended]
+        rows, tokens = rows[open_], tokens[open_]
         if not len(rows) or length == max_tokens:
             break
-        if ended.any():
-            model.select(np.flatnonzero(~ended))
+        if not open_.all():
+            model.select(np.flatnonzero(open_))
         for row, token in zip(rows, tokens, strict=True):
             ids[row].append(int(token))
     return [
-        Hypothesis(tuple(found), float(total), float(total) / length_penalty(len(found) + int(done), alpha), bool(done))
-        for found, total, done in zip(ids, totals, complete, strict=True)
+        Hypothesis(tuple(path), float(total), float(total) / length_penalty(len(path) + int(done), alpha), bool(done))
+        for path, total, done in zip(ids, totals, complete, strict=True)
     ]
 
 
-def _most_probable(log_probabilities: NDArray[np.float64], guide: Guide) -> tuple[int, Guide]:
-    """The most probable token that a guide admits."""
-    for token in np.argsort(-log_probabilities):
+def _most_probable(log_probabilities: NDArray[np.float64], guide: Guide) -> tuple[int, Guide] | None:
+    """The most probable token that a guide admits; None if it admits none that is possible at all."""
+    for token in _largest(log_probabilities, len(log_probabilities)):
         found = guide.after(int(token))
         if found is not None:
             return int(token), found
-    raise AssertionError("a guide that admits no token")
+    return None
 
 
 def beam(

@@ -29,7 +29,7 @@ class Course:
         if token in steering.letters:
             if self._spelled is None:
                 return None
-            return Course(steering, self._states, self._spelled + steering.tokenizer.tokens[token][6:-1])
+            return Course(steering, self._states, self._spelled + steering.tokenizer.letter(token))
         states = self._states
         if self._spelled is not None:
             states = steering.grammar.after(states, self._spelled) if self._spelled else ()

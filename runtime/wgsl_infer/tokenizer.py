@@ -130,6 +130,10 @@ class Tokenizer:
         spell = self.ids[SPELL]
         return spell, range(spell + 1, spell + 1 + len(_SPELLED))
 
+    def letter(self, token: int) -> str:
+        """The character that a token of a spelled lexeme stands for; nothing for any other token."""
+        return self.tokens[token][len("<char:") : -1] if token in self.spelling_ids[1] else ""
+
     def _reserved_and(self, wanted: int) -> list[int]:
         first = len(self.tokens) - len(self.uses)
         return [*range(first), *(first + k for k, use in enumerate(self.uses) if use & wanted)]
@@ -239,8 +243,8 @@ class Tokenizer:
             token = self.tokens[k]
             if token == SPELL:
                 found.append("")
-            elif token.startswith("<char:") and found:
-                found[-1] += token[6:-1]
+            elif found and (letter := self.letter(k)):
+                found[-1] += letter
             elif k not in (PAD, SOS):
                 found.append(references.get(token, token))
         return [lexeme for lexeme in found if lexeme]

@@ -130,6 +130,25 @@ def test_greedy_takes_allowed_tokens_only() -> None:
     assert A not in found[1].ids
 
 
+class Only:
+    """Admits some tokens, and behind each of them what its guide admits."""
+
+    def __init__(self, admitted: dict[int, Only]) -> None:
+        self.admitted = admitted
+
+    def after(self, token: int) -> Only | None:
+        return self.admitted.get(token)
+
+
+def test_greedy_takes_what_its_guides_admit_and_ends_where_they_admit_nothing() -> None:
+    end = Only({})
+    guides = [Only({B: Only({EOS: end})}), Only({A: end}), end, Only({PAD: end})]
+    found = greedy(Scripted([[A, EOS]] * 4), np.tile(MASK, (4, 1)), max_tokens=5, guides=guides)
+    assert [(h.ids, h.complete) for h in found] == [((B,), True), ((A,), False), ((), False), ((), False)]
+    assert found[2].log_probability == 0.0
+    assert all(np.isfinite(h.log_probability) for h in found)
+
+
 def test_an_answer_of_just_the_limit_is_complete() -> None:
     (found,) = greedy(Scripted([[A, B, EOS]]), MASK[None], max_tokens=2)
     assert found.complete
