@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
@@ -28,13 +27,17 @@ from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.preprocess import PARTS
 
 from .grammar import grammar_tables
-from .network import decoder_graph, encoder_graph
+from .network import answer_graph, decoder_graph, encoder_graph
 from .onnx_format import IR_VERSION, OPSET
-from .parity import Difference, compare_outputs, greedy_answers, require_same_tokens
+from .parity import Difference, compare_outputs, greedy_answers, require_same_tokens, whole_answers
+from .shared import save_graphs
 from .weights import PlainWeights, plain_weights
 
 PRECISIONS = ("float32", "int8")
-GRAPHS = {p: {part: f"{part}.{p}.onnx" for part in ("encoder", "decoder")} for p in PRECISIONS}
+GRAPHS = {
+    p: {part: f"{part}.{p}.onnx" for part in ("answer", "encoder", "decoder")} | {"weights": f"weights.{p}.bin"}
+    for p in PRECISIONS
+}
 _PROMPTS_COMPARED = 2000  # of a larger corpus this many, evenly spread, are decoded
 
 Say = Callable[[str], None]
@@ -88,11 +91,11 @@ def _write_files(
     # one key, since safetensors writes several in random order and the same checkpoint is to give the same bytes
     save_file(tensors, folder / MODEL, metadata={"made_from": json.dumps(metadata)})
     for precision, files in GRAPHS.items():
-        for part, graph, tokens in (
-            ("encoder", encoder_graph, tokenizer.source_ids),
-            ("decoder", decoder_graph, tokenizer.target_ids),
-        ):
-            onnx.save(graph(weights, precision, metadata, tokens), folder / files[part])
+        models = {
+            files[part]: graph(weights, precision, metadata, tokenizer.target_ids)
+            for part, graph in (("answer", answer_graph), ("encoder", encoder_graph), ("decoder", decoder_graph))
+        }
+        save_graphs(folder, models, files["weights"])
 
 
 def _manifest(
@@ -166,8 +169,10 @@ def _check(folder: Path, model: Transformer, corpus: Corpus, config: Config, say
     limit = config.model.max_seq_len - 2
     with torch.inference_mode():
         ours = greedy_answers(lambda sources: TorchDecoding(model, sources), tokenizer, prompts, limit)
-    answers = {p: greedy_answers(exported[p].start, tokenizer, prompts, limit) for p in PRECISIONS}
-    require_same_tokens(prompts, ours, answers["float32"])
+    stepwise = greedy_answers(full.start, tokenizer, prompts, limit)
+    require_same_tokens(prompts, ours, stepwise, "the float32 step graphs")
+    answers = {p: whole_answers(exported[p], tokenizer, prompts, limit) for p in PRECISIONS}
+    require_same_tokens(prompts, ours, answers["float32"], "the float32 answer graph")
     agreeing = sum(a.ids == b.ids for a, b in zip(ours, answers["int8"], strict=True))
     say(f"Greedy tokens: float32 equal on {len(prompts)} of {len(prompts)} prompts, int8 on {agreeing}")
     exact = {p: _exact(tokenizer, rows, answers[p]) for p in PRECISIONS}

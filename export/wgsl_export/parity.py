@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from wgsl_infer.search import Hypothesis, StepModel, greedy, pad
+from wgsl_infer.session import OnnxModel
 from wgsl_infer.tokenizer import EOS, SOS, Tokenizer
 from wgsl_pipeline.decoding import TorchDecoding
 from wgsl_pipeline.errors import ParityError
@@ -100,8 +101,19 @@ def greedy_answers(start: Start, tokenizer: Tokenizer, prompts: Sequence[str], m
     return found
 
 
-def require_same_tokens(prompts: Sequence[str], ours: Sequence[Hypothesis], theirs: Sequence[Hypothesis]) -> None:
-    """See that PyTorch (`ours`) and the float32 graphs (`theirs`) answer alike.
+def whole_answers(model: OnnxModel, tokenizer: Tokenizer, prompts: Sequence[str], max_tokens: int) -> list[Hypothesis]:
+    """The greedy answer to each prompt by the graph that holds the search."""
+    found = []
+    for prompt in prompts:
+        encoded = tokenizer.encode_prompt(prompt)
+        found.append(model.answer(encoded.ids, tokenizer.answer_mask(encoded.slots), max_tokens=max_tokens))
+    return found
+
+
+def require_same_tokens(
+    prompts: Sequence[str], ours: Sequence[Hypothesis], theirs: Sequence[Hypothesis], who: str
+) -> None:
+    """See that PyTorch (`ours`) and graphs (`theirs`, called `who`) answer alike.
 
     Raises:
         ParityError: an answer differs; the message lists the first ones.
@@ -110,5 +122,5 @@ def require_same_tokens(prompts: Sequence[str], ours: Sequence[Hypothesis], thei
     if wrong:
         rows = "\n".join(f"  {prompt}" for prompt in wrong[:10])
         raise ParityError(
-            f"{len(wrong)} of {len(prompts)} answers differ from PyTorch's in float32; nothing was written\n{rows}"
+            f"{len(wrong)} of {len(prompts)} answers of {who} differ from PyTorch's; nothing was written\n{rows}"
         )

@@ -12,7 +12,8 @@ from .errors import BundleError, TokenizerError
 from .grammar import Grammar
 from .tokenizer import Tokenizer
 
-FORMAT = 1
+FORMAT = 2
+GRAPH_PARTS = ("answer", "encoder", "decoder", "weights")
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 GRAMMAR = "grammar.json"
@@ -135,7 +136,7 @@ def _check_values(manifest: dict[str, Any]) -> None:
             if not isinstance(value, kind) or (kind is int and value < 1):
                 raise ValueError(f"{table}.{key} is {value!r}")
     files = manifest["files"]
-    graphs = [parts[part] for parts in manifest["graphs"].values() for part in ("encoder", "decoder")]
+    graphs = [parts[part] for parts in manifest["graphs"].values() for part in GRAPH_PARTS]
     hashes = [files[name]["sha256"] for name in (TOKENIZER, *graphs)]
     default = manifest["generation"]["precision"]
     if default not in manifest["graphs"] or not all(isinstance(text, str) for text in hashes):

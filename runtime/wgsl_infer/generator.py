@@ -192,12 +192,15 @@ class Generator:
     def _greedy(
         self, encoded: list[EncodedPrompt], settings: GenerationSettings, *, steered: bool = False
     ) -> list[Hypothesis]:
-        masks = np.stack([self.tokenizer.answer_mask(e.slots) for e in encoded])
+        masks = [self.tokenizer.answer_mask(e.slots) for e in encoded]
+        limit, alpha = settings.max_tokens, settings.length_penalty
+        if len(encoded) == 1 and not steered:
+            return [self._model.answer(encoded[0].ids, masks[0], max_tokens=limit, alpha=alpha)]
         return greedy(
             self._model.start([e.ids for e in encoded]),
-            masks,
-            max_tokens=settings.max_tokens,
-            alpha=settings.length_penalty,
+            np.stack(masks),
+            max_tokens=limit,
+            alpha=alpha,
             guides=[guide for e in encoded if (guide := self._guide(e))] if steered else None,
         )
 
@@ -224,7 +227,8 @@ class Generator:
         self, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings
     ) -> list[Hypothesis]:
         """The hypotheses, most plausible first; of a wider beam if something speaks against the best one."""
-        if objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
+        # what the limit cut off has no better: the search would take something shorter, whatever it says
+        if not hypotheses[0].complete or objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
             return hypotheses
         if settings.second_look > settings.beam:
             hypotheses = self._look_again(encoded, hypotheses[0], settings)

@@ -1,4 +1,4 @@
-"""The ONNX graphs of a bundle behind the face that search wants: encode once, then step by step with a key/value cache.
+"""The ONNX graphs of a bundle: a whole answer in one call, or, for a search, token by token with a key/value cache.
 
 Legend: B rows, S source length, P tokens already decoded, H heads, K width of a head, V vocabulary.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 
 from .bundle import MANIFEST, Bundle
 from .errors import BundleError, UsageError
-from .search import Floats, pad
+from .search import Floats, Hypothesis, Mask, length_penalty, pad
+from .tokenizer import EOS
 
 # Below this many parameters a second thread costs more than it brings: measured on 7.5 M and 44 M models.
 _PARAMETERS_FOR_TWO_THREADS = 20_000_000
 
 
+# onnxruntime 1.32 takes 13 times as long over a row with it than over sum and norm apart
+_SLOWER = ["SkipLayerNormFusion"]
+
+
 class OnnxModel:
-    """Encoder and decoder sessions of one bundle in one precision.
+    """The sessions of one bundle in one precision. Those for single steps are opened when they are first wanted.
 
     Args:
         bundle: an opened bundle.
@@ -48,24 +53,79 @@ class OnnxModel:
         self.layers: int = model["decoder_layers"]
         heads, width = model["nhead"], model["d_model"] // model["nhead"]
         self._empty = (heads, 0, width)
-        options = _options(threads or default_threads(model["parameters"]))
-        files = bundle.manifest["graphs"][precision]
-        self.encoder = _open(bundle, files["encoder"], options, providers)
-        self.decoder = _open(bundle, files["decoder"], options, providers)
-        self._encoded_names = [output.name for output in self.encoder.get_outputs() if output.name != "memory"]
+        self._bundle, self._providers = bundle, providers
+        self._files = bundle.manifest["graphs"][precision]
+        self._options = _options(threads or default_threads(model["parameters"]))
+        bundle.file(self._files["weights"])  # onnxruntime reads it by itself
         self._state_names = [f"past_{part}_{k}" for k in range(self.layers) for part in ("key", "value")]
-        self._decoder_outputs = [output.name for output in self.decoder.get_outputs()]
-        state = {i.name: (i.shape[1], i.shape[3]) for i in self.decoder.get_inputs() if i.name.startswith("past_")}
+        self._answer = self._open("answer")
+
+    @cached_property
+    def encoder(self) -> onnxruntime.InferenceSession:
+        """Runs once for a batch of prompts."""
+        return self._open("encoder")
+
+    @cached_property
+    def decoder(self) -> onnxruntime.InferenceSession:
+        """Runs once for a token of each answer."""
+        session = self._open("decoder")
+        heads, _, width = self._empty
+        state = {i.name: (i.shape[1], i.shape[3]) for i in session.get_inputs() if i.name.startswith("past_")}
         if state != dict.fromkeys(self._state_names, (heads, width)):
-            raise BundleError(f"{bundle.folder / files['decoder']}: not the network that {MANIFEST} describes")
+            path = self._bundle.folder / self._files["decoder"]
+            raise BundleError(f"{path}: not the network that {MANIFEST} describes")
+        return session
+
+    @cached_property
+    def encoded_names(self) -> list[str]:
+        """The outputs of the encoder that the decoder reads."""
+        return [output.name for output in self.encoder.get_outputs() if output.name != "memory"]
+
+    @cached_property
+    def decoder_outputs(self) -> list[str]:
+        """The outputs of the decoder: logits, and the state in the order in which it goes in again."""
+        return [output.name for output in self.decoder.get_outputs()]
+
+    def answer(self, source: Sequence[int], mask: Mask, *, max_tokens: int, alpha: float = 1.0) -> Hypothesis:
+        """The greedy answer to one prompt, all in one call.
+
+        Args:
+            source: token ids with `<eos>`.
+            mask: the tokens the answer may hold, [V].
+            max_tokens: most tokens of the answer, without `<sos>` and `<eos>`.
+            alpha: exponent of the length penalty, for the score alone.
+        """
+        feeds = {"source": np.array([source], dtype=np.int64), "allowed": mask, "limit": np.array(max_tokens + 1)}
+        tokens, gains = self._answer.run(None, feeds)
+        complete = bool(tokens[-1] == EOS)
+        # behind the last token that fits, only the end counts
+        total = float(gains.sum(dtype=np.float64) if complete else gains[:max_tokens].sum(dtype=np.float64))
+        ids = tuple(tokens[:-1].tolist() if complete else tokens[:max_tokens].tolist())
+        return Hypothesis(ids, total, total / length_penalty(len(ids) + int(complete), alpha), complete)
 
     def start(self, sources: Sequence[Sequence[int]]) -> Decoding:
         """Encode prompts (token ids with `<eos>`) and stand before the first token of their answers."""
-        encoded = self.encoder.run(self._encoded_names, {"source": pad(sources)})
-        feeds = dict(zip(self._encoded_names, encoded, strict=True))
+        encoded = self.encoder.run(self.encoded_names, {"source": pad(sources)})
+        feeds = dict(zip(self.encoded_names, encoded, strict=True))
         empty = np.zeros((len(sources), *self._empty), dtype=np.float32)
         feeds |= dict.fromkeys(self._state_names, empty)
         return Decoding(self, feeds)
+
+    def _open(self, part: str) -> onnxruntime.InferenceSession:
+        path = self._bundle.file(self._files[part])
+        try:
+            session = onnxruntime.InferenceSession(
+                str(path),
+                self._options,
+                providers=list(self._providers) or ["CPUExecutionProvider"],
+                disabled_optimizers=_SLOWER,
+            )
+        except Exception as error:  # onnxruntime's exceptions have no common base but Exception
+            first = str(error).strip().splitlines()[0]
+            raise BundleError(f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {first}") from error
+        if session.get_modelmeta().custom_metadata_map.get("tokenizer") != self._bundle.fingerprint:
+            raise BundleError(f"{path}: made with another tokenizer than {self._bundle.folder / 'tokenizer.json'}")
+        return session
 
 
 class Decoding:
@@ -78,7 +138,7 @@ class Decoding:
     def step(self, tokens: NDArray[np.int64]) -> Floats:
         """Append one token to every row ([B]) and return the logits of the next, [B, V]."""
         model = self._model
-        logits, *state = model.decoder.run(model._decoder_outputs, {"tokens": tokens, **self._feeds})
+        logits, *state = model.decoder.run(model.decoder_outputs, {"tokens": tokens, **self._feeds})
         self._feeds.update(zip(model._state_names, state, strict=True))
         return np.asarray(logits, dtype=np.float32)
 
@@ -100,19 +160,3 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     # The two sessions run in turn; a pool that keeps spinning takes the core from the other one.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
-
-
-def _open(
-    bundle: Bundle, name: str, options: onnxruntime.SessionOptions, providers: Sequence[str]
-) -> onnxruntime.InferenceSession:
-    path: Path = bundle.file(name)
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=list(providers) or ["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's exceptions have no common base but Exception
-        first = str(error).strip().splitlines()[0]
-        raise BundleError(f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {first}") from error
-    if session.get_modelmeta().custom_metadata_map.get("tokenizer") != bundle.fingerprint:
-        raise BundleError(f"{path}: made with another tokenizer than {bundle.folder / 'tokenizer.json'}")
-    return session

@@ -23,7 +23,7 @@ from wgsl_export.onnx_format import IR_VERSION, OPSET
 from wgsl_export.parity import greedy_answers
 from wgsl_export.weights import plain_weights
 from wgsl_infer import Generator
-from wgsl_infer.bundle import Bundle
+from wgsl_infer.bundle import FORMAT, Bundle
 from wgsl_infer.session import OnnxModel
 from wgsl_infer.tokenizer import Tokenizer
 from wgsl_pipeline.checkpoint import CheckpointFolder, load_model, read_state
@@ -34,14 +34,10 @@ from wgsl_pipeline.errors import ArtefactError
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.preprocess import preprocess
 
-FILES = {
-    "tokenizer.json": "text",
-    "grammar.json": "text",
-    "model.safetensors": "float32",
-    "encoder.float32.onnx": "float32",
-    "decoder.float32.onnx": "float32",
-    "encoder.int8.onnx": "int8",
-    "decoder.int8.onnx": "int8",
+FILES = {"tokenizer.json": "text", "grammar.json": "text", "model.safetensors": "float32"} | {
+    name: precision
+    for precision in ("float32", "int8")
+    for name in (*(f"{part}.{precision}.onnx" for part in ("answer", "encoder", "decoder")), f"weights.{precision}.bin")
 }
 
 
@@ -84,7 +80,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(exported: A
     config, manifest, _ = exported
     corpus, checkpoint = Corpus.open(config.data_folder), CheckpointFolder(config.checkpoint_folder).find("best")
     state = read_state(checkpoint)
-    assert manifest["format"] == 1
+    assert manifest["format"] == FORMAT == 2
     assert manifest["task"] == "small"
     assert manifest["tokenizer"] == {"fingerprint": corpus.tokenizer.fingerprint, "size": len(corpus.tokenizer)}
     assert manifest["onnx"] == {"opset": OPSET, "ir_version": IR_VERSION}
@@ -124,12 +120,12 @@ def test_the_manifest_holds_the_defaults_of_generation(config: Config, wanted: i
 
 
 def test_what_was_exported_and_proved_is_said(exported: Any) -> None:
-    config, _, said = exported
+    config, manifest, said = exported
     assert said[0].startswith(f"Exporting {CheckpointFolder(config.checkpoint_folder).find('best')} (epoch ")
     assert said[1].startswith("Parity: largest difference from PyTorch ")
     assert said[2].startswith("Greedy tokens: float32 equal on 12 of 12 prompts, int8 on ")
     assert "Exact code, train: float32 10 of 10, int8 " in said[3]
-    assert [line.split("/")[-1] for line in said[-7:]] == list(FILES)
+    assert [line.split("/")[-1] for line in said[-len(FILES) :]] == list(manifest["files"])
 
 
 # ---------------------------------------------------------------- the files
@@ -154,9 +150,9 @@ def test_safetensors_hold_the_folded_weights(exported: Any) -> None:
 def test_every_graph_is_stamped_and_passes_the_checker(exported: Any) -> None:
     config, manifest, _ = exported
     for files in GRAPHS.values():
-        for name in files.values():
+        for name in (files[part] for part in ("answer", "encoder", "decoder")):
+            onnx.checker.check_model(str(config.bundle_folder / name), full_check=True)
             model = onnx.load(config.bundle_folder / name)
-            onnx.checker.check_model(model, full_check=True)
             stamps = {entry.key: entry.value for entry in model.metadata_props}
             assert stamps["tokenizer"] == manifest["tokenizer"]["fingerprint"]
             assert stamps["checkpoint"] == manifest["training"]["checkpoint"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto
 
 from builders import small_model
 from wgsl_export import onnx_format
-from wgsl_export.network import decoder_graph, encoder_graph
-from wgsl_export.onnx_format import IR_VERSION, OPSET, Graph
+from wgsl_export.network import answer_graph, decoder_graph, encoder_graph
+from wgsl_export.onnx_format import CONTRIB, IR_VERSION, OPSET, Graph
 from wgsl_export.weights import plain_weights
 
-MODELS = [(make, precision) for make in (encoder_graph, decoder_graph) for precision in ("float32", "int8")]
+MODELS = [
+    (make, precision) for make in (answer_graph, encoder_graph, decoder_graph) for precision in ("float32", "int8")
+]
 
 
 def written(make: object, precision: str, **changes: object) -> onnx.ModelProto:
@@ -21,12 +24,14 @@ def written(make: object, precision: str, **changes: object) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize(("make", "precision"), MODELS)
-def test_opset_and_ir_are_the_pinned_ones_and_no_other_domain_is_used(make: object, precision: str) -> None:
+def test_opset_and_ir_are_the_pinned_ones_and_only_int8_needs_onnxruntimes_domain(make: object, precision: str) -> None:
     model = written(make, precision)
     assert (OPSET, IR_VERSION) == (17, 8)
-    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+    domains = {"": OPSET} | ({CONTRIB: 1} if precision == "int8" else {})
+    assert {entry.domain: entry.version for entry in model.opset_import} == domains
     assert model.ir_version == IR_VERSION
-    assert {node.domain for node in model.graph.node} == {""}
+    assert {node.domain for node in model.graph.node} == set(domains)
+    assert {node.op_type for node in model.graph.node if node.domain == CONTRIB} <= {"MatMulNBits"}
     assert model.producer_name == "wgsl-infer"
 
 
@@ -61,10 +66,24 @@ def test_a_graph_is_written_node_by_node() -> None:
     x = g.input("x", "float32", ["batch", 2])
     g.output("y", g.node("Mul", x, g.number(2.0)), "float32", ["batch", 2])
     model = g.model({})
-    assert [node.op_type for node in model.graph.node] == ["Mul", "Identity"]
+    assert [node.op_type for node in model.graph.node] == ["Mul"]
+    assert model.graph.node[0].output == ["y"]
     dimension = model.graph.input[0].type.tensor_type.shape.dim
     assert (dimension[0].dim_param, dimension[1].dim_value) == ("batch", 2)
     assert model.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT
+
+
+def test_what_goes_on_being_used_or_is_given_out_twice_keeps_its_value() -> None:
+    g = Graph("small")
+    x = g.input("x", "float32", [2])
+    double = g.node("Mul", x, g.number(2.0))
+    g.output("double", double, "float32", [2])
+    g.output("again", double, "float32", [2])
+    g.output("same", x, "float32", [2])
+    g.output("more", g.node("Add", double, x), "float32", [2])
+    session = onnxruntime.InferenceSession(g.model({}).SerializeToString(), providers=["CPUExecutionProvider"])
+    found = session.run(["double", "again", "same", "more"], {"x": np.array([1.0, 3.0], dtype=np.float32)})
+    assert [value.tolist() for value in found] == [[2.0, 6.0], [2.0, 6.0], [1.0, 3.0], [3.0, 9.0]]
 
 
 def test_a_constant_is_stored_once_for_each_name() -> None:

@@ -119,7 +119,7 @@ def hypothesis(*ids: int) -> Hypothesis:
 
 
 def test_equal_answers_pass_whatever_their_scores() -> None:
-    require_same_tokens(["a"], [hypothesis(4, 5)], [Hypothesis((4, 5), -9.0, -9.0, False)])
+    require_same_tokens(["a"], [hypothesis(4, 5)], [Hypothesis((4, 5), -9.0, -9.0, False)], "graphs")
 
 
 def test_other_answers_are_named_by_their_prompts() -> None:
@@ -127,9 +127,9 @@ def test_other_answers_are_named_by_their_prompts() -> None:
     ours = [hypothesis(k) for k in range(30)]
     theirs = [hypothesis(k, k) if k >= 12 else hypothesis(k) for k in range(30)]
     with pytest.raises(ParityError) as caught:
-        require_same_tokens(prompts, ours, theirs)
+        require_same_tokens(prompts, ours, theirs, "those graphs")
     first, *rows = str(caught.value).splitlines()
-    assert first == "18 of 30 answers differ from PyTorch's in float32; nothing was written"
+    assert first == "18 of 30 answers of those graphs differ from PyTorch's; nothing was written"
     assert rows == [f"  prompt {k}" for k in range(12, 22)]
 
 
@@ -199,7 +199,8 @@ def test_an_export_with_other_greedy_tokens_fails_and_writes_nothing(
     # as if outputs had been near enough
     monkeypatch.setattr(bundle_module, "compare_outputs", lambda *_: [Difference("encoder", "1 x 2", 0.0)])
     with pytest.raises(
-        ParityError, match=r"answers differ from PyTorch's in float32; nothing was written\n  normalize velocity"
+        ParityError,
+        match=r"answers of the float32 step graphs differ from PyTorch's; nothing was written\n  normalize velocity",
     ):
         export_bundle(config)
     assert tree(config.folder) == before

@@ -14,12 +14,10 @@ import pytest
 from wgsl_infer import BundleError, Generator, Tokenizer
 from wgsl_infer.bundle import Bundle, file_hash
 
-FILES = {
-    "tokenizer.json": "int8",
-    "encoder.int8.onnx": "int8",
-    "decoder.int8.onnx": "int8",
-    "encoder.float32.onnx": "float32",
-    "decoder.float32.onnx": "float32",
+FILES = {"tokenizer.json": "int8"} | {
+    name: precision
+    for precision in ("int8", "float32")
+    for name in (*(f"{part}.{precision}.onnx" for part in ("answer", "encoder", "decoder")), f"weights.{precision}.bin")
 }
 
 
@@ -46,7 +44,7 @@ def put(folder: Path, name: str, data: bytes) -> None:
 
 def refusal(folder: Path, precision: str = "int8") -> str:
     with pytest.raises(BundleError) as error:
-        Generator(folder, precision=precision)
+        Generator(folder, precision=precision)("normalize a vector", beam=2)  # with a beam, step by step
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -54,7 +52,8 @@ def refusal(folder: Path, precision: str = "int8") -> str:
 def test_a_sound_bundle_opens(bundle_folder: Path) -> None:
     bundle = Bundle.open(bundle_folder)
     assert bundle.precisions == ["float32", "int8"]
-    assert bundle.defaults == {"precision": "int8", "beam": 1, "length_penalty": 1.0, "max_tokens": 126}
+    defaults = {"precision": "int8", "beam": 1, "second_look": 8, "length_penalty": 1.0, "max_tokens": 126}
+    assert bundle.defaults == defaults
     assert bundle.tokenizer().fingerprint == bundle.fingerprint
     assert bundle.file("encoder.int8.onnx") == bundle_folder / "encoder.int8.onnx"
 
@@ -76,7 +75,7 @@ def test_one_flipped_bit_is_noticed(bundle_copy: Path, name: str, place: float) 
 
 
 def test_files_that_are_not_used_are_not_read(bundle_copy: Path) -> None:
-    for name in ("model.safetensors", "encoder.float32.onnx", "decoder.float32.onnx"):
+    for name in ("model.safetensors", "answer.float32.onnx", "weights.float32.bin"):
         flip(bundle_copy / name, 0.5)
     assert Generator(bundle_copy, precision="int8")("normalize a vector").code == "normalize(v)"
 
@@ -122,7 +121,7 @@ def test_graphs_made_with_another_tokenizer_are_refused(bundle_copy: Path) -> No
     put(bundle_copy, "tokenizer.json", other.to_text().encode())
     edit(bundle_copy, lambda manifest: manifest["tokenizer"].update(fingerprint=other.fingerprint))
     message = refusal(bundle_copy)
-    assert message.startswith(f"{bundle_copy / 'encoder.int8.onnx'}: made with another tokenizer")
+    assert message.startswith(f"{bundle_copy / 'answer.int8.onnx'}: made with another tokenizer")
 
 
 def test_a_tokenizer_of_another_format_is_refused_by_name(bundle_copy: Path) -> None:
@@ -154,10 +153,10 @@ def test_graphs_of_another_network_than_the_manifest_describes_are_refused(bundl
 # ---------------------------------------------------------------- manifest
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_another_format_is_refused(bundle_copy: Path, version: object) -> None:
     edit(bundle_copy, lambda manifest: manifest.update(format=version))
-    assert refusal(bundle_copy) == f"{bundle_copy / 'manifest.json'}: not a bundle of format 1; export it again"
+    assert refusal(bundle_copy) == f"{bundle_copy / 'manifest.json'}: not a bundle of format 2; export it again"
 
 
 @pytest.mark.parametrize("contents", [b"", b"{", b"\xff", b"[]", b"null", b"1", b"{}", b'{"format": 1}'])
@@ -187,6 +186,8 @@ def test_what_is_no_manifest_is_refused(bundle_copy: Path, contents: bytes) -> N
         "graphs.int8",
         "graphs.int8.encoder",
         "graphs.float32.decoder",
+        "graphs.int8.answer",
+        "graphs.int8.weights",
     ],
 )
 @pytest.mark.parametrize("value", [None, "?", []], ids=["gone", "a word", "a list"])

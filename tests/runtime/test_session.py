@@ -9,8 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from wgsl_infer import BundleError, UsageError
+from wgsl_infer import BundleError, Generator, UsageError
 from wgsl_infer.bundle import Bundle
+from wgsl_infer.search import greedy
 from wgsl_infer.session import OnnxModel, default_threads
 from wgsl_infer.tokenizer import EOS, SOS
 
@@ -46,6 +47,31 @@ def test_selected_rows_go_on_with_their_own_past(model: OnnxModel) -> None:
     assert np.abs(logits[1] - logits[2]).max() > 1e-2
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("limit", [0, 1, 3, 40])
+def test_an_answer_in_one_call_is_that_of_the_search_step_by_step(
+    bundle_folder: Path, precision: str, limit: int
+) -> None:
+    bundle = Bundle.open(bundle_folder)
+    model, tokenizer = OnnxModel(bundle, precision), bundle.tokenizer()
+    for prompt in ("normalize a vector", "create a red color", "repeat 10 times: double total", "tell me a joke"):
+        encoded = tokenizer.encode_prompt(prompt)
+        mask = tokenizer.answer_mask(encoded.slots)
+        whole = model.answer(encoded.ids, mask, max_tokens=limit, alpha=0.7)
+        (steps,) = greedy(model.start([encoded.ids]), mask[None], max_tokens=limit, alpha=0.7)
+        assert (whole.ids, whole.complete) == (steps.ids, steps.complete)
+        assert whole.log_probability == pytest.approx(steps.log_probability, abs=1e-4)
+        assert whole.score == pytest.approx(steps.score, abs=1e-4)
+
+
+def test_what_is_only_answered_opens_no_sessions_for_steps(bundle_folder: Path) -> None:
+    generator = Generator(bundle_folder)
+    assert generator("normalize a vector").code == "normalize(v)"
+    assert not {"encoder", "decoder"} & set(vars(generator._model))
+    generator("normalize a vector", beam=2)
+    assert {"encoder", "decoder"} <= set(vars(generator._model))
+
+
 def test_logits_cover_the_vocabulary(model: OnnxModel, bundle_folder: Path) -> None:
     logits = model.start(PROMPTS).step(np.full(3, SOS))
     assert logits.shape == (3, Bundle.open(bundle_folder).manifest["tokenizer"]["size"])
@@ -71,14 +97,14 @@ def test_a_provider_by_name(bundle_folder: Path) -> None:
 def test_providers_are_handed_on_in_order(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
-    def session(path: str, options: object, providers: list[str]) -> None:
+    def session(path: str, options: object, providers: list[str], **further: object) -> None:
         asked.append(providers)
         raise RuntimeError("enough")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["One", "Two", "CPUExecutionProvider"])
     for providers in ([], ["Two", "One"]):
-        with pytest.raises(BundleError, match=r"encoder\.int8\.onnx: onnxruntime .* cannot load it: enough"):
+        with pytest.raises(BundleError, match=r"answer\.int8\.onnx: onnxruntime .* cannot load it: enough"):
             OnnxModel(Bundle.open(bundle_folder), "int8", providers=providers)
     assert asked == [["CPUExecutionProvider"], ["Two", "One"]]
 
