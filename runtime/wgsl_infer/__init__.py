@@ -14,15 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answers import Alternative, Answer
     from .errors import BundleError, TokenizerError, UsageError, WgslInferError
-    from .generator import Alternative, Answer, Generator
+    from .generator import Generator
     from .tokenizer import Tokenizer
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Alternative": "generator",
-    "Answer": "generator",
+    "Alternative": "answers",
+    "Answer": "answers",
     "BundleError": "errors",
     "Generator": "generator",
     "Tokenizer": "tokenizer",

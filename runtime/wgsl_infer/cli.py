@@ -14,7 +14,8 @@ from . import __version__
 from .errors import UsageError, WgslInferError
 
 if TYPE_CHECKING:
-    from .generator import Answer, Generator
+    from .answers import Answer
+    from .generator import Generator
     from .validation.command import Verdict
 
 ANSWERED, USAGE, NO_ANSWER = 0, 2, 3

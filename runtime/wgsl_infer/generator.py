@@ -6,17 +6,18 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .answers import Alternative, Answer, GenerationSettings
 from .bundle import Bundle
 from .errors import BundleError, UsageError
 from .naming import with_names
 from .plausibility import objections
-from .search import Hypothesis, beam, greedy, length_penalty
+from .search import Hypothesis, beam, greedy, greedy_tokens, length_penalty
 from .session import OnnxModel
 from .steering import Course, Steering
 from .tokenizer import UNSUPPORTED, EncodedPrompt
@@ -25,72 +26,6 @@ MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"
 _BATCH = 32  # prompts decoded together
 _LONGER = 24  # tokens that an answer of the second look may have beyond twice those of the first
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A further answer to the same prompt, with its own score and confidence."""
-
-    code: str
-    score: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model says to one prompt.
-
-    Attributes:
-        prompt: the line as given.
-        code: the answer, or None where there is none; `reason` then says why.
-        score: log-probability of the answer over its length penalty (see `search.length_penalty`).
-        confidence: probability that the model gives the whole answer, 0 to 1; not calibrated.
-        alternatives: the next best distinct answers, best first.
-        ms: milliseconds, this prompt's share of the batch it was decoded in.
-        reason: why there is no code; empty otherwise.
-    """
-
-    prompt: str
-    code: str | None
-    score: float | None
-    confidence: float
-    alternatives: list[Alternative] = field(default_factory=list)
-    ms: float = 0.0
-    reason: str = ""
-
-    @property
-    def codes(self) -> list[str]:
-        """The answer, if there is one, and the alternatives, best first."""
-        return [*([] if self.code is None else [self.code]), *(other.code for other in self.alternatives)]
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values; `reason` only where there is no code."""
-        row = asdict(self)
-        if self.code is not None:
-            del row["reason"]
-        return row
-
-
-@dataclass(frozen=True)
-class GenerationSettings:
-    """How to search for answers. The defaults come from the bundle."""
-
-    beam: int  # hypotheses kept after each step, 1 or more; 1 is greedy
-    n_best: int  # distinct answers wanted for each prompt, 1 to `beam`
-    max_tokens: int  # most tokens of an answer, 1 or more
-    length_penalty: float  # exponent of the length normalisation, 0 or more; 0 switches it off
-    style: str  # "full" spells vec3<f32>, "short" vec3f
-    second_look: int = 0  # hypotheses kept when something speaks against the best WGSL answer; 0: never
-
-    def __post_init__(self) -> None:
-        if self.beam < 1 or self.max_tokens < 1 or min(self.length_penalty, self.second_look) < 0:
-            raise UsageError(
-                "the beam and the number of tokens are at least 1, length penalty and second look at least 0"
-            )
-        if not 1 <= self.n_best <= self.beam:
-            raise UsageError(f"{self.n_best} answers need a beam at least as wide, not {self.beam}")
-        if self.style not in ("full", "short"):
-            raise UsageError(f"style is full or short, not {self.style}")
 
 
 class Generator:
@@ -171,6 +106,28 @@ class Generator:
             for k, hypotheses in zip(rows, found, strict=True):
                 answers[k] = self._answer(prompts[k], encoded[k], hypotheses, settings, ms)
         return [answers[k] for k in range(len(prompts))]
+
+    def stream(self, prompt: str, *, max_tokens: int | None = None, style: str = "full") -> Iterator[str]:
+        """The code as it grows, after every token: for an editor that shows a long answer while it is decoded.
+
+        Greedy, steered by the grammar where the bundle has one, and without a second look, so the last text may not be
+        what `generate` gives. Nothing comes where there is no answer.
+
+        Raises:
+            UsageError: a setting makes no sense.
+        """
+        settings = self.settings(max_tokens=max_tokens, style=style)
+        encoded = self.tokenizer.encode_prompt(prompt)
+        if self._unreadable(encoded):
+            return
+        mask, ids = self.tokenizer.answer_mask(encoded.slots), []
+        model = self._model.start([encoded.ids])
+        for token in greedy_tokens(model, mask, max_tokens=settings.max_tokens, guide=self._guide(encoded)):
+            ids.append(token)
+            lexemes = self.tokenizer.decode_lexemes(ids, encoded.slots)
+            if UNSUPPORTED in lexemes:
+                return
+            yield self.tokenizer.layout(lexemes, style=settings.style)
 
     def _unreadable(self, encoded: EncodedPrompt) -> str:
         if len(encoded.ids) < 2:

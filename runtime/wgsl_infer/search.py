@@ -6,7 +6,7 @@ after the tokens that an answer may not hold have been masked out, so they are t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,6 +128,30 @@ def _most_probable(log_probabilities: NDArray[np.float64], guide: Guide) -> tupl
         if found is not None:
             return int(token), found
     return None
+
+
+def greedy_tokens(model: StepModel, mask: Mask, *, max_tokens: int, guide: Guide | None = None) -> Iterator[int]:
+    """The tokens of one row's greedy answer as they are found, `<eos>` not among them.
+
+    Args:
+        model: at its start, with one row.
+        mask: the tokens the answer may hold, [V].
+        max_tokens: most tokens of the answer.
+        guide: admits the tokens of the answer; None: all are admitted.
+    """
+    token = SOS
+    for _ in range(max_tokens):
+        log_probabilities = masked_log_softmax(model.step(np.array([token])), mask)[0]
+        if guide is None:
+            token = int(log_probabilities.argmax())
+        else:
+            found = _most_probable(log_probabilities, guide)
+            if found is None:
+                return
+            token, guide = found
+        if token == EOS:
+            return
+        yield token
 
 
 def beam(

@@ -149,6 +149,29 @@ def test_asking_for_more_answers_widens_the_beam(generator: Generator) -> None:
     assert generator.settings().beam == 1
 
 
+# ---------------------------------------------------------------- as it grows
+
+
+def test_a_streamed_answer_grows_to_the_whole_one(generator: Generator, pairs: Pairs) -> None:
+    for prompt, code in pairs:
+        texts = list(generator.stream(prompt))
+        if code == UNSUPPORTED:
+            assert texts == []
+            continue
+        assert texts[-1] == code
+        lexemes = [generator.tokenizer.language.split(text) for text in texts]
+        assert all(len(a) <= len(b) for a, b in itertools.pairwise(lexemes))
+        assert len(texts) > 1
+    assert list(generator.stream("")) == []
+
+
+def test_a_stream_can_be_left_and_be_limited(generator: Generator) -> None:
+    whole = list(generator.stream("create a red color", style="short"))
+    assert whole[-1] == "vec4f(1.0, 0.0, 0.0, 1.0)"
+    assert next(iter(generator.stream("create a red color", style="short"))) == whole[0]
+    assert list(generator.stream("create a red color", max_tokens=2, style="short")) == whole[:2]
+
+
 # ---------------------------------------------------------------- style and limits
 
 
