@@ -158,8 +158,8 @@ def _check(folder: Path, model: Transformer, corpus: Corpus, config: Config, say
     exported = {precision: OnnxModel(bundle, precision) for precision in PRECISIONS}
     full = exported["float32"]
 
-    def encode(source: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(full.encoder.run(["memory"], {"source": source})[0])
+    def encode(source: Sequence[int]) -> NDArray[Any]:
+        return np.asarray(full.encoder.run(["memory"], {"source": np.array([source])})[0][0])
 
     differences = compare_outputs(model, encode, full.start, tokenizer.source_ids, tokenizer.target_ids)
     say(f"Parity: largest difference from PyTorch {max(d.largest for d in differences):.1e}")

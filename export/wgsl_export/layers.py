@@ -13,12 +13,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from wgsl_infer.tokenizer import PAD
-
 from .onnx_format import CONTRIB, Graph
 from .weights import Array, PlainWeights
 
-MASKED = -1e9  # added to the scores of padding: far below any score, far above float32's limit
 ZERO = 128.0  # the byte that stands for the weight 0
 _BLOCKS = (128, 64, 32, 16)  # how many int8 weights of a row can share a scale, best first
 
@@ -46,6 +43,7 @@ class Network:
         self.int8 = precision == "int8"
         self.width = weights.settings.d_model // weights.settings.nhead
         self.block = next((size for size in _BLOCKS if weights.settings.d_model % size == 0), _BLOCKS[-1])
+        self._quantised: dict[str, list[str]] = {}
         self.epsilon = weights.encoder_epsilon if side == "encoder" else weights.decoder_epsilon
 
     # -- linear maps
@@ -69,20 +67,18 @@ class Network:
         weight = tensors["embedding.weight" if self.weights.settings.tie_output else "output_weight"]
         return self._product(x, "output", weight[self.targets], tensors["output_bias"][self.targets])
 
-    def spread(self, logits: str) -> str:
-        """Logits of the targets as logits of all tokens, the others masked. [..., A] -> [..., V]."""
-        g = self.graph
-        # one column more, for all the other tokens
-        padded = g.node("Pad", logits, g.integers(0, 0, 0, 0, 0, 1), g.number(MASKED))
-        columns = np.full(len(self.order), len(self.targets), dtype=np.int32)
-        columns[self.targets] = np.arange(len(self.targets))
-        return g.node("Gather", padded, g.constant("columns", columns), axis=2)
-
     def _product(self, x: str, name: str, weight: Array, bias: Array) -> str:
-        """`x @ weight.T + bias`; in int8 the activations are scaled by blocks of a row, too: rows are independent."""
+        """`x @ weight.T + bias`.
+
+        In int8 the activations are bytes, too. The encoder, which runs for one prompt at a time, has one scale for all
+        of them: the fastest product for several rows. The decoder's rows are answers that know nothing of each other: a
+        scale for each block of a row, the fastest product for a single one.
+        """
         g = self.graph
         if not self.int8:
             return g.node("Add", g.node("MatMul", x, g.constant(name, weight.T)), g.constant(f"{name}.bias", bias))
+        if self.side == "encoder":
+            return self._product_of_rows(x, name, weight, bias)
         values, scales = quantise(weight, self.block)
         return g.node(
             "MatMulNBits",
@@ -99,6 +95,19 @@ class Network:
             block_size=self.block,
             accuracy_level=4,  # int8 activations
         )
+
+    def _product_of_rows(self, x: str, name: str, weight: Array, bias: Array) -> str:
+        g = self.graph
+        scales = np.abs(weight).max(axis=1) / 127.0
+        scales = np.where(scales > 0, scales, 1.0).astype(np.float32)
+        values = np.rint(weight / scales[:, None]).astype(np.int8)
+        if x not in self._quantised:
+            self._quantised[x] = g.split("DynamicQuantizeLinear", 3, x)
+        activations, scale, zero = self._quantised[x]
+        product = g.node("MatMulInteger", activations, g.constant(name, values.T), zero)
+        factor = g.node("Mul", scale, g.constant(f"{name}.scale", scales))
+        product = g.node("Mul", g.node("Cast", product, to=onnx.TensorProto.FLOAT), factor)
+        return g.node("Add", product, g.constant(f"{name}.bias", bias))
 
     def embed(self, tokens: str) -> str:
         """Token vectors times the square root of D. [B, T] -> [B, T, D]."""
@@ -119,7 +128,7 @@ class Network:
 
     # -- attention
 
-    def self_attention(self, x: str, layer: str, bias: str) -> str:
+    def self_attention(self, x: str, layer: str, bias: str | None) -> str:
         """Attention of all of a sequence to itself. [B, T, D] -> [B, T, D]."""
         g = self.graph
         projected = self.linear(x, f"{layer}.attention.qkv", queries=True)
@@ -138,7 +147,7 @@ class Network:
         found = self._attend(query, self._turned(key), value, bias)
         return self.linear(self._together(found), f"{layer}.attention.out"), [key, value]
 
-    def cross_attention(self, x: str, layer: str, memory: list[str], bias: str) -> str:
+    def cross_attention(self, x: str, layer: str, memory: list[str], bias: str | None) -> str:
         """Attention of the newest token, [B, 1, D], to the encoder's output."""
         g = self.graph
         projected = self.linear(x, f"{layer}.cross.query", queries=True)
@@ -230,33 +239,29 @@ class Network:
 
     def _range(self, count: str) -> str:
         g = self.graph
-        zero, one = (g.constant(f"scalar_{k}", np.array(k, dtype=np.int64)) for k in (0, 1))
-        return g.node("Range", zero, g.node("Squeeze", count, g.integers(0)), one)
+        return g.node("Range", g.scalar(0), g.node("Squeeze", count, g.integers(0)), g.scalar(1))
 
     # -- the two sides
 
-    def encode(self, source: str) -> tuple[str, str, list[list[str]]]:
-        """Memory [B, S, D], what padding adds to scores [B, 1, 1, S], and the decoder layers' keys and values of it."""
+    def encode(self, source: str) -> tuple[str, list[list[str]]]:
+        """Memory [1, S, D] of one prompt, and the decoder layers' keys and values of it."""
         g, settings = self.graph, self.weights.settings
-        padding = g.node("Equal", source, g.integers(PAD))
-        masked = g.node("Where", padding, g.number(MASKED), g.number(0.0))
-        source_bias = g.node("Unsqueeze", masked, g.integers(1, 2))
-        x, scores_bias = self.embed(source), source_bias
+        x, scores_bias = self.embed(source), None
         if self.weights.positions is not None:
             table = g.constant("positions", self.weights.positions)
             x = g.node("Add", x, g.node("Slice", table, g.integers(0), self.length(source, 1), g.integers(0)))
         else:
-            scores_bias = g.node("Add", source_bias, self.encoder_distances(source))
+            scores_bias = self.encoder_distances(source)
         for k in range(settings.encoder_depth):
             layer = f"encoder.{k}"
             y = self.enter(x, f"{layer}.after_attention")
             x = self.leave(x, f"{layer}.after_attention", self.self_attention(y, layer, scores_bias))
             x = self.feedforward(x, layer)
         memory = self.final_norm(x)
-        return memory, source_bias, [self.cross_state(memory, f"decoder.{k}") for k in range(settings.decoder_depth)]
+        return memory, [self.cross_state(memory, f"decoder.{k}") for k in range(settings.decoder_depth)]
 
     def decode(
-        self, tokens: str, position: str, source_bias: str, cross: list[list[str]], past: list[list[str]]
+        self, tokens: str, position: str, source_bias: str | None, cross: list[list[str]], past: list[list[str]]
     ) -> tuple[str, list[list[str]]]:
         """One step: the output behind tokens [B] at a position [1], [B, 1, D], and the grown keys and values."""
         g, weights = self.graph, self.weights

@@ -1,14 +1,15 @@
 """The network as ONNX graphs: an encoder that runs once for a prompt, a decoder that runs once for a token, and both
 with the greedy search between them in one.
 
-Legend: B batch, S source length, P tokens decoded so far, D model width, H heads, K = D / H, V vocabulary, T tokens of
-the answer and its end.
+Legend: B batch, S source length, P tokens decoded so far, D model width, H heads, K = D / H, V vocabulary, A tokens of
+answers, T tokens of the answer and its end.
 
-    encoder: source [B, S] -> memory [B, S, D], source_bias [B, 1, 1, S], cross_key_i [B, H, K, S], cross_value_i
-             [B, H, S, K]
-    decoder: tokens [B], source_bias, cross_*, past_key_i and past_value_i [B, H, P, K]
-             -> logits [B, V], key_i and value_i [B, H, P + 1, K]
-    answer:  source [1, S], allowed [V], limit -> tokens and their log-probabilities, gains, [T]
+    encoder: source [1, S] -> memory [1, S, D], cross_key_i [1, H, K, S], cross_value_i [1, H, S, K], and columns [A],
+             the tokens that logits are for
+    decoder: tokens [B], source_bias [B, 1, 1, S], cross_* of B prompts, past_key_i and past_value_i [B, H, P, K]
+             -> logits [B, A], key_i and value_i [B, H, P + 1, K]
+    answer:  source [1, S], allowed [V], limit -> tokens [T], log-probabilities of the best two in each place, scores
+             [T, 2], and of <unsupported>, refusals [T]
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from wgsl_infer.tokenizer import EOS, SOS
+from wgsl_infer.tokenizer import EOS, REFUSAL, SOS
 
-from .layers import MASKED, Network
+from .layers import Network
 from .onnx_format import Graph
 from .weights import PlainWeights
 
 _PARTS = ("key", "value")
+_MASKED = -1e9  # the logit of what an answer may not hold: far below any other, far above float32's limit
 
 
 def encoder_graph(
@@ -40,13 +42,13 @@ def encoder_graph(
     """
     net = Network(Graph("encoder"), weights, precision, "encoder", targets)
     g, s = net.graph, weights.settings
-    memory, source_bias, cross = net.encode(g.input("source", "int64", ["batch", "source"]))
-    g.output("memory", memory, "float32", ["batch", "source", s.d_model])
-    g.output("source_bias", source_bias, "float32", ["batch", 1, 1, "source"])
+    memory, cross = net.encode(g.input("source", "int64", [1, "source"]))
+    g.output("columns", g.constant("targets", net.targets), "int64", ["targets"])
+    g.output("memory", memory, "float32", [1, "source", s.d_model])
     for k, pair in enumerate(cross):
         for part, value in zip(_PARTS, pair, strict=True):
             shape: list[int | str] = [net.width, "source"] if part == "key" else ["source", net.width]
-            g.output(f"cross_{part}_{k}", value, "float32", ["batch", s.nhead, *shape])
+            g.output(f"cross_{part}_{k}", value, "float32", [1, s.nhead, *shape])
     return g.model(metadata)
 
 
@@ -57,7 +59,7 @@ def decoder_graph(
 
     Args:
         weights, precision, metadata: as above.
-        targets: as above; the logits of all other tokens are the lowest.
+        targets: as above.
     """
     net = Network(Graph("decoder"), weights, precision, "decoder", targets)
     g, s = net.graph, weights.settings
@@ -73,9 +75,7 @@ def decoder_graph(
     ]
     past = [[state(f"past_{part}_{k}", "past", net.width) for part in _PARTS] for k in layers]
     found, grown = net.decode(tokens, net.length(past[0][0], 2), source_bias, cross, past)
-    logits = net.project(found)
-    logits = logits if targets is None else net.spread(logits)
-    g.output("logits", g.node("Squeeze", logits, g.integers(1)), "float32", ["batch", "vocabulary"])
+    g.output("logits", g.node("Squeeze", net.project(found), g.integers(1)), "float32", ["batch", "targets"])
     _state_outputs(g, grown, shape=["batch", s.nhead, "grown", net.width])
     return g.model(metadata)
 
@@ -93,7 +93,7 @@ def answer_graph(
     mask = g.input("allowed", "bool", ["vocabulary"])
     limit = g.input("limit", "int64", [])
     encoder = Network(g, weights, precision, "encoder", targets)
-    _, source_bias, cross = encoder.encode(source)
+    _, cross = encoder.encode(source)
     columns = g.constant("targets", encoder.targets)
     allowed = g.node("Unsqueeze", g.node("Gather", mask, columns), g.integers(0))
 
@@ -105,23 +105,27 @@ def answer_graph(
     past = [[body.input(f"past_{part}_{k}", "float32", shape) for part in _PARTS] for k in range(s.decoder_depth)]
     decoder = Network(body, weights, precision, "decoder", targets)
     position = body.node("Unsqueeze", turn, body.integers(0))
-    found, state = decoder.decode(last, position, source_bias, cross, past)
+    found, state = decoder.decode(last, position, None, cross, past)
     logits = body.node("Squeeze", decoder.project(found), body.integers(1))
-    logits = body.node("Where", allowed, logits, body.number(MASKED))
-    gain = body.node("ReduceMax", body.node("LogSoftmax", logits, axis=1), axes=[1], keepdims=0)
-    token = body.node("Gather", columns, body.node("ArgMax", logits, axis=1, keepdims=0))
+    logits = body.node("Where", allowed, logits, body.number(_MASKED))
+    scores = body.node("LogSoftmax", logits, axis=1)
+    best, places = body.split("TopK", 2, scores, body.integers(2), axis=1)
+    token = body.node("Gather", columns, body.node("Gather", places, body.scalar(0), axis=1))
+    refusal = body.scalar(int(np.flatnonzero(encoder.targets == REFUSAL)[0]))
     over = body.node("Equal", token, body.integers(EOS))
     body.output("go_on", body.node("Not", body.node("Squeeze", over, body.integers(0))), "bool", [])
     body.output("next", token, "int64", [1])
     _state_outputs(body, state, shape=[1, s.nhead, "grown", decoder.width])
     body.output("said", token, "int64", [1])
-    body.output("gained", gain, "float32", [1])
+    body.output("best", best, "float32", [1, 2])
+    body.output("refused", body.node("Gather", scores, refusal, axis=1), "float32", [1])
 
     none = g.constant("none", np.zeros((1, s.nhead, 0, encoder.width), dtype=np.float32))
     carried = [g.integers(SOS), *[none] * (2 * s.decoder_depth)]
-    *_, tokens, gains = g.loop(limit, body, carried, scanned=2)
+    *_, tokens, scores, refusals = g.loop(limit, body, carried, scanned=3)
     g.output("tokens", g.node("Squeeze", tokens, g.integers(1)), "int64", ["length"])
-    g.output("gains", g.node("Squeeze", gains, g.integers(1)), "float32", ["length"])
+    g.output("scores", g.node("Squeeze", scores, g.integers(1)), "float32", ["length", 2])
+    g.output("refusals", g.node("Squeeze", refusals, g.integers(1)), "float32", ["length"])
     return g.model(metadata)
 
 

@@ -70,6 +70,10 @@ class Graph:
         """A constant of one dimension, int64."""
         return self.constant("i64_" + "_".join(map(str, values)), np.array(values, dtype=np.int64))
 
+    def scalar(self, value: int) -> str:
+        """An int64 constant without dimensions."""
+        return self.constant(f"scalar_{value}", np.array(value, dtype=np.int64))
+
     def number(self, value: float) -> str:
         """A float32 constant without dimensions."""
         return self.constant(f"f32_{value!r}", np.array(value, dtype=np.float32))

@@ -40,13 +40,17 @@ class Difference:
 
 
 def compare_outputs(
-    model: Transformer, encode: Callable[[Array], Array], start: Start, sources: Sequence[int], targets: Sequence[int]
+    model: Transformer,
+    encode: Callable[[Sequence[int]], Array],
+    start: Start,
+    sources: Sequence[int],
+    targets: Sequence[int],
 ) -> list[Difference]:
     """Encoder output and logits of several decoder steps beside PyTorch's, over several batch sizes and lengths.
 
     Args:
         model: the trained model.
-        encode: source ids [B, S] -> the exported encoder's `memory` [B, S, D].
+        encode: the ids of one prompt -> the exported encoder's `memory` of it, [S, D].
         start: prompts -> the exported decoder at its start.
         sources: the tokens that prompts are made of; no others are given to the encoder.
         targets: the tokens that answers are made of; no others are given to the decoder, nor their logits compared.
@@ -65,17 +69,16 @@ def compare_outputs(
         prompts = [[*generator.choice(words, n - 1).tolist(), EOS] for n in lengths]
         shape = f"{batch} x {length}"
         with torch.inference_mode():
-            memory, mask = model.encode(torch.from_numpy(pad(prompts)))
-        there = mask[:, 0, 0, :].numpy()
-        difference = np.abs(memory.numpy() - encode(pad(prompts)))[there]
-        found.append(Difference("encoder", shape, float(difference.max())))
+            memory, _ = model.encode(torch.from_numpy(pad(prompts)))
+        apart = [np.abs(row[: len(p)] - encode(p)).max() for row, p in zip(memory.numpy(), prompts, strict=True)]
+        # unlike max, maximum lets a nan through
+        found.append(Difference("encoder", shape, float(np.maximum.reduce(apart))))
         ours, theirs = TorchDecoding(model, prompts), start(prompts)
         tokens = np.full(batch, SOS, dtype=np.int64)
         largest = 0.0
         for _ in range(_STEPS):
-            # unlike max, maximum lets a nan through
-            apart = np.abs(ours.step(tokens) - theirs.step(tokens))[:, targets]
-            largest = float(np.maximum(largest, apart.max()))
+            difference = np.abs(ours.step(tokens)[:, theirs.columns] - theirs.step(tokens))
+            largest = float(np.maximum(largest, difference.max()))
             tokens = generator.choice(targets, batch)
         found.append(Difference("decoder", shape, largest))
     if any(not d.largest <= TOLERANCE for d in found):

@@ -213,6 +213,20 @@ def ship(path: Path, overrides: tuple[str, ...], folder: Path, force: bool) -> N
 
 @pipeline.command()
 @_configured
+@click.argument("pairs", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def calibrate(path: Path, overrides: tuple[str, ...], pairs: tuple[Path, ...]) -> None:
+    """Fit the bundle's confidence on pairs it was not trained on.
+
+    PAIRS are TOML files or folders; without any, the validation and test parts of the corpus are taken. Confidences
+    then say how probably an answer is right, and answers below a threshold are withheld.
+    """
+    from .evaluation import calibrate as run_calibration
+
+    run_calibration(_load(path, overrides), pairs, click.echo)
+
+
+@pipeline.command()
+@_configured
 @click.option(
     "--part",
     "parts",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wgsl_infer.search import Floats, pad
+from wgsl_infer.search import pad
 
 from .model import KeysValues, Transformer
 
@@ -18,6 +18,7 @@ class TorchDecoding:
 
     def __init__(self, model: Transformer, sources: Sequence[Sequence[int]]) -> None:
         device = model.embedding.weight.device
+        self.columns = np.arange(len(model.embedding.weight))
         self._model, self._device = model, device
         with torch.inference_mode():
             memory, self._mask = model.encode(torch.from_numpy(pad(sources)).to(device))
@@ -27,11 +28,11 @@ class TorchDecoding:
         self._past: list[KeysValues] = [(torch.zeros(shape, device=device),) * 2 for _ in model.decoder]
 
     @torch.inference_mode()
-    def step(self, tokens: NDArray[np.int64]) -> Floats:
+    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Append one token to every row ([B]) and return the logits of the next, [B, V]."""
         given = torch.from_numpy(np.ascontiguousarray(tokens)).to(self._device)
         logits, self._past = self._model.step(given, self._memory, self._mask, self._past)
-        found: Floats = logits.float().cpu().numpy()
+        found: NDArray[np.float32] = logits.float().cpu().numpy()
         return found
 
     @torch.inference_mode()

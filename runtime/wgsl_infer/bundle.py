@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .confidence import Calibration
 from .errors import BundleError, TokenizerError
 from .grammar import Grammar
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, text_fingerprint
 
 FORMAT = 2
 GRAPH_PARTS = ("answer", "encoder", "decoder", "weights")
@@ -86,6 +87,20 @@ class Bundle:
             raise BundleError(f"{path}: damaged: its sha256 is not the one in {MANIFEST}")
         return path
 
+    def calibration(self) -> Calibration | None:
+        """What turns the evidence for an answer into a probability; None where `pipeline calibrate` did not run.
+
+        Raises:
+            BundleError: the manifest's is damaged.
+        """
+        row = self.manifest.get("calibration")
+        if row is None:
+            return None
+        try:
+            return Calibration.read(row)
+        except (LookupError, TypeError, ValueError) as error:
+            raise BundleError(f"{self.folder / MANIFEST}: damaged calibration ({error})") from error
+
     def grammar(self) -> Grammar | None:
         """The grammar of the answers; None where the bundle has none, as for answers in a language of the user's own.
 
@@ -111,7 +126,9 @@ class Bundle:
             tokenizer = Tokenizer.load(path)
         except TokenizerError as error:
             raise BundleError(str(error)) from error
-        if tokenizer.fingerprint != self.fingerprint:
+        # a file just as it was written need not be written again to be hashed, which takes longer than to read it
+        as_it_stands = text_fingerprint(path.read_text(encoding="utf-8"))
+        if as_it_stands != self.fingerprint and tokenizer.fingerprint != self.fingerprint:
             raise BundleError(f"{path}: another tokenizer than the one the model was trained with")
         return tokenizer
 

@@ -84,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         help="keep N hypotheses where something speaks against the best answer (0: never look again)",
     )
     parser.add_argument("--n-best", type=_positive, metavar="K", help="print the K best distinct answers")
+    parser.add_argument(
+        "--min-confidence",
+        type=_share,
+        metavar="P",
+        help="withhold answers that are right with less probability than P, 0 to 1 (the bundle's threshold)",
+    )
     parser.add_argument("--max-tokens", type=_positive, metavar="N", help="give an answer up at N tokens")
     parser.add_argument(
         "--validate", action="store_true", help="compile what is answered, too, and say on stderr whether it is valid"
@@ -115,6 +121,16 @@ def _whole(text: str) -> int:
     if not _is_whole(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
 
 
 def _is_whole(text: str) -> bool:
@@ -164,6 +180,7 @@ def _answer_all(
             n_best=options.n_best,
             max_tokens=options.max_tokens,
             style=options.style,
+            min_confidence=options.min_confidence,
         )
         for answer in answers:
             number += 1
@@ -209,9 +226,15 @@ def _judged(answer: Answer, verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def _print_code(answer: Answer, where: str, *, separate: bool) -> None:
     if answer.code is None:
-        print(f"wgsl-infer: {where}no answer: {answer.reason}", file=sys.stderr)
+        closest = answer.closest or ""
+        told = f"; closest:{_gap(closest)}{closest}" if closest else ""
+        print(f"wgsl-infer: {where}no answer: {answer.reason}{told}", file=sys.stderr)
         return
     print(("\n" if separate else "") + "\n\n".join(answer.codes))
+
+
+def _gap(code: str) -> str:
+    return "\n" if "\n" in code else " "
 
 
 def _lines(descriptor: int) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .answers import Alternative, Answer, GenerationSettings
 from .bundle import Bundle
+from .confidence import evidence
 from .errors import BundleError, UsageError
 from .naming import with_names
 from .plausibility import objections
@@ -25,6 +26,7 @@ from .tokenizer import UNSUPPORTED, EncodedPrompt
 MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"
 _BATCH = 32  # prompts decoded together
+_SURE = math.log(2.0)  # nats: no look at others where each token is twice as probable as the next best
 _LONGER = 24  # tokens that an answer of the second look may have beyond twice those of the first
 
 
@@ -57,6 +59,7 @@ class Generator:
         self.tokenizer = self.bundle.tokenizer()
         self.precision = precision or str(self.bundle.defaults["precision"])
         self._grammar = self.bundle.grammar()
+        self._calibration = self.bundle.calibration()
         self._model = OnnxModel(self.bundle, self.precision, threads=threads, providers=providers)
         self._longest_answer = int(self.bundle.manifest["model"]["max_seq_len"]) - 2
 
@@ -75,6 +78,9 @@ class Generator:
             length_penalty=float(given.get("length_penalty", defaults["length_penalty"])),
             style=str(given.get("style", "full")),
             second_look=int(given.get("second_look", defaults.get("second_look", 0))),
+            min_confidence=float(
+                given.get("min_confidence", self._calibration.threshold if self._calibration else 0.0)
+            ),
         )
 
     def __call__(self, prompt: str, **changes: Any) -> Answer:
@@ -185,7 +191,9 @@ class Generator:
     ) -> list[Hypothesis]:
         """The hypotheses, most plausible first; of a wider beam if something speaks against the best one."""
         # what the limit cut off has no better: the search would take something shorter, whatever it says
-        if not hypotheses[0].complete or objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
+        if not hypotheses[0].complete:
+            return hypotheses
+        if hypotheses[0].margin >= _SURE and objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
             return hypotheses
         if settings.second_look > settings.beam:
             hypotheses = self._look_again(encoded, hypotheses[0], settings)
@@ -221,13 +229,22 @@ class Generator:
                 distinct.setdefault(self._code(prompt, encoded, hypothesis, settings.style), hypothesis)
         if not distinct:
             return Answer(prompt, None, None, 0.0, ms=ms, reason=f"no end within {settings.max_tokens} tokens")
-        rows = [Alternative(code, h.score, math.exp(h.log_probability)) for code, h in distinct.items()]
-        best = rows[0]
+        names = len(encoded.slots.values["name"])
+        rows = [Alternative(code, h.score, self._confidence(h, names)) for code, h in distinct.items()]
+        best, seen = rows[0], evidence(next(iter(distinct.values())), names)
         others = [row for row in rows[1:] if row.code and row.code != UNSUPPORTED][: settings.n_best - 1]
+        found = Answer(prompt, best.code, best.score, best.confidence, others, ms, evidence=seen)
         if best.code in ("", UNSUPPORTED):
-            reason = "the prompt asks for nothing the model can say"
-            return Answer(prompt, None, best.score, best.confidence, others, ms, reason)
-        return Answer(prompt, best.code, best.score, best.confidence, others, ms)
+            return replace(found, code=None, reason="the prompt asks for nothing the model can say")
+        if best.confidence < settings.min_confidence:
+            reason = f"too probably wrong (confidence {best.confidence:.2f}, {settings.min_confidence:.2f} asked)"
+            return replace(found, code=None, reason=reason, closest=best.code)
+        return found
+
+    def _confidence(self, hypothesis: Hypothesis, names: int) -> float:
+        if self._calibration is None:
+            return math.exp(hypothesis.log_probability)
+        return self._calibration.probability(evidence(hypothesis, names))
 
 
 def find_bundle(model: Path | str | None) -> Path:

@@ -1,29 +1,41 @@
 """Greedy and beam search over any model that predicts the next token.
 
-Legend: B rows (prompts, or hypotheses of one prompt), V vocabulary. Scores are sums of natural log-probabilities, taken
-after the tokens that an answer may not hold have been masked out, so they are those of the answers that can be given.
+Legend: B rows (prompts, or hypotheses of one prompt), V vocabulary, A tokens of answers. Scores are sums of natural
+log-probabilities, taken after the tokens that an answer may not hold have been masked out, so they are those of the
+answers that can be given.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .tokenizer import EOS, PAD, SOS
+from .tokenizer import EOS, PAD, REFUSAL, SOS
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+if TYPE_CHECKING:  # it takes longer to import than all of this package
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Mask = NDArray[np.bool_]
+
+
+_LOOKED_AT = 16  # candidates for each hypothesis of a guided beam, at most, unless none of them is admitted
 
 
 class StepModel(Protocol):
     """A decoder in the middle of a batch. Rows are advanced together, one token a step."""
 
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """The token that each column of the logits is for, [A]; `<eos>` is one of them."""
+        ...
+
     def step(self, tokens: NDArray[np.int64]) -> Floats:
-        """Append one token to every row ([B]) and return the logits of the next, [B, V]."""
+        """Append one token to every row ([B]) and return the logits of the next, [B, A]."""
         ...
 
     def select(self, rows: NDArray[np.int64]) -> None:
@@ -48,12 +60,17 @@ class Hypothesis:
         log_probability: of the whole answer, `<eos>` included where it is complete.
         score: the log-probability over the length penalty.
         complete: whether `<eos>` was reached within the limit.
+        margin: by how much the log-probability of its tokens lies above that of the best other token in their place, at
+            the least; below 0 where another one was more probable.
+        refusal: log-probability that the answer is `<unsupported>`, at the first token.
     """
 
     ids: tuple[int, ...]
     log_probability: float
     score: float
     complete: bool
+    margin: float = math.inf
+    refusal: float = -math.inf
 
 
 def length_penalty(length: int, alpha: float) -> float:
@@ -61,13 +78,12 @@ def length_penalty(length: int, alpha: float) -> float:
     return float(((5.0 + length) / 6.0) ** alpha)
 
 
-def masked_log_softmax(logits: Floats, mask: Mask) -> NDArray[np.float64]:
-    """Log-probabilities over the allowed tokens, minus infinity for the others. [B, V] and [B, V] or [V] -> [B, V]."""
-    allowed = np.where(mask, logits.astype(np.float64), -np.inf)
-    shifted = allowed - allowed.max(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        normalised: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return normalised
+def masked_log_softmax(logits: Floats, mask: Mask) -> Floats:
+    """Log-probabilities of what is allowed, minus infinity for the rest. [B, A] and [B, A] or [A] -> [B, A]."""
+    allowed = np.where(mask, logits, np.float32(-np.inf))
+    allowed -= allowed.max(axis=-1, keepdims=True)
+    allowed -= np.log(np.exp(allowed).sum(axis=-1, keepdims=True))
+    return allowed
 
 
 def greedy(
@@ -89,44 +105,76 @@ def greedy(
     ids: list[list[int]] = [[] for _ in range(count)]
     totals = np.zeros(count)
     complete = np.zeros(count, dtype=np.bool_)
+    margins = np.full(count, np.inf)
+    refusals: Floats | None = None
     rows = np.arange(count)
     tokens = np.full(count, SOS, dtype=np.int64)
     current = list(guides) if guides else []
+    masks = masks[:, model.columns]
     for length in range(max_tokens + 1):
-        log_probabilities = masked_log_softmax(model.step(tokens), masks[rows])
-        tokens = log_probabilities.argmax(axis=-1)
+        log_probabilities = masked_log_softmax(model.step(tokens), masks)
+        picks = log_probabilities.argmax(axis=-1)
         stuck = np.zeros(len(rows), dtype=np.bool_)
         for k, row in enumerate(rows if current else ()):
-            found = _most_probable(log_probabilities[k], current[row])
+            found = _most_probable(log_probabilities[k], model.columns, current[row])
             if found is None:
                 stuck[k] = True
             else:
-                tokens[k], current[row] = found
+                picks[k], current[row] = found
+        tokens = model.columns[picks]
         ended = (tokens == EOS) & ~stuck
-        open_ = ~(ended | stuck)
+        still = ~(ended | stuck)
         # behind the last token that fits, only the end counts
-        gains = log_probabilities[np.arange(len(rows)), tokens]
-        totals[rows] += np.where(ended | (open_ & (length < max_tokens)), gains, 0.0)
+        gains = log_probabilities[np.arange(len(rows)), picks]
+        if refusals is None:
+            refusals = _refusals(log_probabilities, model.columns)
+        margins[rows] = np.minimum(margins[rows], gains - _best_others(log_probabilities, picks))
+        totals[rows] += np.where(ended | (still & (length < max_tokens)), gains, 0.0)
         complete[rows[ended]] = True
-        rows, tokens = rows[open_], tokens[open_]
-        if not len(rows) or length == max_tokens:
+        if length == max_tokens or not still.any():
             break
-        if not open_.all():
-            model.select(np.flatnonzero(open_))
+        if not still.all():
+            model.select(np.flatnonzero(still))
+            rows, tokens, masks = rows[still], tokens[still], masks[still]
         for row, token in zip(rows, tokens, strict=True):
             ids[row].append(int(token))
+    assert refusals is not None
+    penalties = [length_penalty(len(path) + int(done), alpha) for path, done in zip(ids, complete, strict=True)]
     return [
-        Hypothesis(tuple(path), float(total), float(total) / length_penalty(len(path) + int(done), alpha), bool(done))
-        for path, total, done in zip(ids, totals, complete, strict=True)
+        Hypothesis(
+            tuple(ids[k]),
+            float(totals[k]),
+            float(totals[k]) / penalties[k],
+            bool(complete[k]),
+            float(margins[k]),
+            float(refusals[k]),
+        )
+        for k in range(count)
     ]
 
 
-def _most_probable(log_probabilities: NDArray[np.float64], guide: Guide) -> tuple[int, Guide] | None:
-    """The most probable token that a guide admits; None if it admits none that is possible at all."""
-    for token in _largest(log_probabilities, len(log_probabilities)):
-        found = guide.after(int(token))
+def _best_others(log_probabilities: Floats, picks: NDArray[np.int64]) -> Floats:
+    """The largest value of each row but the one picked. [B, A] and [B] -> [B]."""
+    rows = np.arange(len(picks))
+    kept = log_probabilities[rows, picks]
+    log_probabilities[rows, picks] = -np.inf
+    found: Floats = log_probabilities.max(axis=-1)
+    log_probabilities[rows, picks] = kept
+    return found
+
+
+def _refusals(log_probabilities: Floats, columns: NDArray[np.int64]) -> Floats:
+    """Of the first step, how probable `<unsupported>` is in each row."""
+    found: Floats = log_probabilities[:, columns == REFUSAL].max(axis=-1, initial=-np.inf)
+    return found
+
+
+def _most_probable(log_probabilities: Floats, columns: NDArray[np.int64], guide: Guide) -> tuple[int, Guide] | None:
+    """The column of the most probable token that a guide admits; None if it admits none that is possible at all."""
+    for column in _largest(log_probabilities, len(columns)):
+        found = guide.after(int(columns[column]))
         if found is not None:
-            return int(token), found
+            return int(column), found
     return None
 
 
@@ -139,16 +187,16 @@ def greedy_tokens(model: StepModel, mask: Mask, *, max_tokens: int, guide: Guide
         max_tokens: most tokens of the answer.
         guide: admits the tokens of the answer; None: all are admitted.
     """
-    token = SOS
+    token, columns = SOS, model.columns
     for _ in range(max_tokens):
-        log_probabilities = masked_log_softmax(model.step(np.array([token])), mask)[0]
-        if guide is None:
-            token = int(log_probabilities.argmax())
-        else:
-            found = _most_probable(log_probabilities, guide)
+        log_probabilities = masked_log_softmax(model.step(np.array([token])), mask[columns])[0]
+        pick = int(log_probabilities.argmax())
+        if guide is not None:
+            found = _most_probable(log_probabilities, columns, guide)
             if found is None:
                 return
-            token, guide = found
+            pick, guide = found
+        token = int(columns[pick])
         if token == EOS:
             return
         yield token
@@ -175,19 +223,33 @@ def beam(
     totals = np.zeros(1)
     tokens = np.full(1, SOS, dtype=np.int64)
     finished: list[Hypothesis] = []
+    margins, refusal = np.full(1, np.inf), -math.inf
+    columns = model.columns
+    mask, end = mask[columns], int(np.flatnonzero(columns == EOS)[0])
     for length in range(1, max_tokens + 2):
-        candidates = totals[:, None] + masked_log_softmax(model.step(tokens), mask)
-        for row in np.flatnonzero(candidates[:, EOS] > -np.inf):
+        log_probabilities = masked_log_softmax(model.step(tokens), mask)
+        if length == 1:
+            refusal = float(_refusals(log_probabilities, columns)[0])
+        first = log_probabilities.argmax(axis=-1)
+        tops = log_probabilities[np.arange(len(first)), first]
+        seconds = _best_others(log_probabilities, first)
+        candidates = totals[:, None] + log_probabilities
+        for row in np.flatnonzero(candidates[:, end] > -np.inf):
             if (here := guides[row]) is not None and here.after(EOS) is None:
                 continue
-            total = float(candidates[row, EOS])
-            finished.append(Hypothesis(paths[row], total, total / length_penalty(length, alpha), True))
+            total = float(candidates[row, end])
+            apart = float(log_probabilities[row, end] - (seconds if first[row] == end else tops)[row])
+            margin = min(float(margins[row]), apart)
+            finished.append(Hypothesis(paths[row], total, total / length_penalty(length, alpha), True, margin, refusal))
         finished = sorted(finished, key=lambda h: -h.score)[:width]
-        candidates[:, EOS] = -np.inf
+        candidates[:, end] = -np.inf
         if length == max_tokens + 1:
             break
-        best, guides = _admitted(candidates, width, guides)
-        rows, tokens = np.divmod(best, candidates.shape[1])
+        best, guides = _admitted(candidates, columns, width, guides)
+        rows, picks = np.divmod(best, len(columns))
+        tokens = columns[picks]
+        others = np.where(picks == first[rows], seconds[rows], tops[rows])
+        margins = np.minimum(margins[rows], log_probabilities[rows, picks] - others)
         totals = candidates.ravel()[best]
         paths = [(*paths[row], int(token)) for row, token in zip(rows, tokens, strict=True)]
         if not len(best):
@@ -198,11 +260,12 @@ def beam(
         model.select(rows)
     if finished or not paths:
         return finished
-    return [Hypothesis(paths[0], float(totals[0]), float(totals[0]) / length_penalty(len(paths[0]), alpha), False)]
+    total, penalty = float(totals[0]), length_penalty(len(paths[0]), alpha)
+    return [Hypothesis(paths[0], total, total / penalty, False, float(margins[0]), refusal)]
 
 
 def _admitted(
-    candidates: NDArray[np.float64], width: int, guides: Sequence[Guide | None]
+    candidates: NDArray[np.float64], columns: NDArray[np.int64], width: int, guides: Sequence[Guide | None]
 ) -> tuple[NDArray[np.int64], list[Guide | None]]:
     """Places of the `width` largest candidates that their rows' guides admit, and the guides behind them."""
     if guides[0] is None:
@@ -214,18 +277,19 @@ def _admitted(
         order = _largest(candidates.ravel(), looked_at)
         found: list[tuple[int, Guide]] = []
         for place in order:
-            row, token = divmod(int(place), candidates.shape[1])
+            row, column = divmod(int(place), len(columns))
             here = guides[row]
-            behind = here.after(token) if here is not None else None
+            behind = here.after(int(columns[column])) if here is not None else None
             if behind is not None:
                 found.append((int(place), behind))
                 if len(found) == width:
                     break
-        if len(found) == width or len(order) < looked_at:
+        # a few good ones are worth more than all that can stand there, which takes a look at every token
+        if len(found) == width or len(order) < looked_at or (found and looked_at >= _LOOKED_AT * width):
             return np.array([place for place, _ in found], dtype=np.int64), [behind for _, behind in found]
 
 
-def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:
     """Indices of the `count` largest values above minus infinity, largest first; ties by index."""
     count = min(count, len(values))
     picked = np.argpartition(-values, count - 1)[:count]

@@ -1,6 +1,7 @@
 """The ONNX graphs of a bundle: a whole answer in one call, or, for a search, token by token with a key/value cache.
 
-Legend: B rows, S source length, P tokens already decoded, H heads, K width of a head, V vocabulary.
+Legend: B rows, S source length, P tokens already decoded, H heads, K width of a head, V vocabulary, A tokens that
+answers are made of.
 """
 
 from __future__ import annotations
@@ -8,21 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from .bundle import MANIFEST, Bundle
 from .errors import BundleError, UsageError
-from .search import Floats, Hypothesis, Mask, length_penalty, pad
+from .search import Hypothesis, length_penalty
 from .tokenizer import EOS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .search import Floats, Mask
 
 # Below this many parameters a second thread costs more than it brings: measured on 7.5 M and 44 M models.
 _PARAMETERS_FOR_TWO_THREADS = 20_000_000
 
 
+_MASKED = -1e9  # added to the scores of padding: far below any score, far above float32's limit
 # onnxruntime 1.32 takes 13 times as long over a row with it than over sum and norm apart
 _SLOWER = ["SkipLayerNormFusion"]
 
@@ -57,7 +63,7 @@ class OnnxModel:
         self._files = bundle.manifest["graphs"][precision]
         self._options = _options(threads or default_threads(model["parameters"]))
         bundle.file(self._files["weights"])  # onnxruntime reads it by itself
-        self._state_names = [f"past_{part}_{k}" for k in range(self.layers) for part in ("key", "value")]
+        self.state_names = [f"past_{part}_{k}" for k in range(self.layers) for part in ("key", "value")]
         self._answer = self._open("answer")
 
     @cached_property
@@ -71,15 +77,15 @@ class OnnxModel:
         session = self._open("decoder")
         heads, _, width = self._empty
         state = {i.name: (i.shape[1], i.shape[3]) for i in session.get_inputs() if i.name.startswith("past_")}
-        if state != dict.fromkeys(self._state_names, (heads, width)):
+        if state != dict.fromkeys(self.state_names, (heads, width)):
             path = self._bundle.folder / self._files["decoder"]
             raise BundleError(f"{path}: not the network that {MANIFEST} describes")
         return session
 
     @cached_property
-    def encoded_names(self) -> list[str]:
-        """The outputs of the encoder that the decoder reads."""
-        return [output.name for output in self.encoder.get_outputs() if output.name != "memory"]
+    def encoder_outputs(self) -> list[str]:
+        """The outputs of the encoder."""
+        return [output.name for output in self.encoder.get_outputs()]
 
     @cached_property
     def decoder_outputs(self) -> list[str]:
@@ -96,20 +102,23 @@ class OnnxModel:
             alpha: exponent of the length penalty, for the score alone.
         """
         feeds = {"source": np.array([source], dtype=np.int64), "allowed": mask, "limit": np.array(max_tokens + 1)}
-        tokens, gains = self._answer.run(None, feeds)
+        tokens, scores, refusals = self._answer.run(["tokens", "scores", "refusals"], feeds)
         complete = bool(tokens[-1] == EOS)
         # behind the last token that fits, only the end counts
-        total = float(gains.sum(dtype=np.float64) if complete else gains[:max_tokens].sum(dtype=np.float64))
-        ids = tuple(tokens[:-1].tolist() if complete else tokens[:max_tokens].tolist())
-        return Hypothesis(ids, total, total / length_penalty(len(ids) + int(complete), alpha), complete)
+        total = float(scores[: None if complete else max_tokens, 0].sum(dtype=np.float64))
+        ids = tuple(tokens[: -1 if complete else max_tokens].tolist())
+        penalty = length_penalty(len(ids) + int(complete), alpha)
+        margin = float((scores[:, 0] - scores[:, 1]).min())
+        return Hypothesis(ids, total, total / penalty, complete, margin, float(refusals[0]))
 
     def start(self, sources: Sequence[Sequence[int]]) -> Decoding:
         """Encode prompts (token ids with `<eos>`) and stand before the first token of their answers."""
-        encoded = self.encoder.run(self.encoded_names, {"source": pad(sources)})
-        feeds = dict(zip(self.encoded_names, encoded, strict=True))
+        # one by one: so none is padded, and int8 activations of one prompt are not scaled by those of another
+        encoded = [self.encoder.run(None, {"source": np.array([source], dtype=np.int64)}) for source in sources]
+        rows = [dict(zip(self.encoder_outputs, row, strict=True)) for row in encoded]
+        prompt = stack(rows)
         empty = np.zeros((len(sources), *self._empty), dtype=np.float32)
-        feeds |= dict.fromkeys(self._state_names, empty)
-        return Decoding(self, feeds)
+        return Decoding(self, rows[0]["columns"], prompt, dict.fromkeys(self.state_names, empty))
 
     def _open(self, part: str) -> onnxruntime.InferenceSession:
         path = self._bundle.file(self._files[part])
@@ -131,20 +140,44 @@ class OnnxModel:
 class Decoding:
     """One batch in the middle of decoding (a `search.StepModel`)."""
 
-    def __init__(self, model: OnnxModel, feeds: dict[str, NDArray[Any]]) -> None:
-        self._model = model
-        self._feeds = feeds
+    def __init__(
+        self, model: OnnxModel, columns: NDArray[np.int64], prompt: dict[str, Floats], state: dict[str, Floats]
+    ) -> None:
+        self.columns = columns
+        self._model, self._prompt, self._state = model, prompt, state
+        self._count = len(prompt["source_bias"])
+        self._alike = self._count == 1  # whether all rows are of one prompt
 
     def step(self, tokens: NDArray[np.int64]) -> Floats:
-        """Append one token to every row ([B]) and return the logits of the next, [B, V]."""
+        """Append one token to every row ([B]) and return the logits of the next, [B, A]."""
         model = self._model
-        logits, *state = model.decoder.run(model.decoder_outputs, {"tokens": tokens, **self._feeds})
-        self._feeds.update(zip(model._state_names, state, strict=True))
-        return np.asarray(logits, dtype=np.float32)
+        logits, *state = model.decoder.run(model.decoder_outputs, {"tokens": tokens, **self._prompt, **self._state})
+        self._state = dict(zip(model.state_names, state, strict=True))
+        found: Floats = logits
+        return found
 
     def select(self, rows: NDArray[np.int64]) -> None:
         """Go on with these rows, in this order."""
-        self._feeds = {name: value[rows] for name, value in self._feeds.items()}
+        self._state = {name: value[rows] for name, value in self._state.items()}
+        if not self._alike or len(rows) != self._count:
+            self._prompt = {name: value[rows] for name, value in self._prompt.items()}
+        self._count = len(rows)
+
+
+def stack(rows: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
+    """What the decoder reads of several prompts, from what the encoder gave for each: padded, and padding masked."""
+    lengths = [row["memory"].shape[1] for row in rows]
+    longest = max(lengths)
+    bias = np.zeros((len(rows), 1, 1, longest), dtype=np.float32)
+    for row, length in enumerate(lengths):
+        bias[row, ..., length:] = _MASKED
+    found = {"source_bias": bias}
+    for name in rows[0]:
+        if name.startswith("cross_"):
+            axis = 3 if "key" in name else 2
+            widths = [[(0, longest - n) if k == axis else (0, 0) for k in range(4)] for n in lengths]
+            found[name] = np.concatenate([np.pad(r[name], w) for r, w in zip(rows, widths, strict=True)])
+    return found
 
 
 def default_threads(parameters: int) -> int:

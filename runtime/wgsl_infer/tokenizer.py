@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import lexemes, plain_layout, slots, typos
 from .english import Piece, pieces
@@ -24,10 +24,14 @@ from .errors import TokenizerError
 from .layout import layout, shorten
 from .phrases import Merge, Phrases
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 FORMAT = 1
 PAD, UNK, SOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<sos>", "<eos>")
 UNSUPPORTED = "<unsupported>"
+REFUSAL = len(SPECIAL_TOKENS)  # the token of <unsupported>
 SPELL = "<spell>"
 _SPELLED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-"
 _SLOT = re.compile(r"<(name|int|float|percent|hex)(\d+)[:>]")
@@ -280,15 +284,14 @@ class Tokenizer:
             "merges": self.phrases.merges,
         }
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 of the canonical JSON, in hexadecimal: the same for every tokenizer that encodes alike."""
-        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return text_fingerprint(self.to_text())
 
     def to_text(self) -> str:
-        """The contents of `tokenizer.json`."""
-        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
+        """The contents of `tokenizer.json`: canonical JSON and the end of the line."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -315,3 +318,8 @@ class Tokenizer:
             raise TokenizerError(f"{path}: {error}") from error
         except (ValueError, LookupError, TypeError) as error:
             raise TokenizerError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from error
+
+
+def text_fingerprint(text: str) -> str:
+    """The fingerprint of the tokenizer whose `to_text` this is."""
+    return hashlib.sha256(text.removesuffix("\n").encode()).hexdigest()

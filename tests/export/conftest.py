@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from builders import small_config
 from wgsl_export.network import decoder_graph, encoder_graph
 from wgsl_export.weights import PlainWeights
-from wgsl_infer.search import pad
+from wgsl_infer.session import stack
 from wgsl_pipeline.config import Config
 from wgsl_pipeline.preprocess import preprocess
 from wgsl_pipeline.train import train
@@ -72,13 +72,18 @@ class Graphs:
     def encode(self, sources: list[list[int]]) -> dict[str, NDArray[Any]]:
         """The encoder's outputs by name."""
         names = [output.name for output in self.encoder.get_outputs()]
-        return dict(zip(names, self.encoder.run(names, {"source": pad(sources)}), strict=True))
+        rows = [
+            dict(zip(names, self.encoder.run(names, {"source": np.array([source])}), strict=True)) for source in sources
+        ]
+        longest = max(map(len, sources))
+        memory = [np.pad(row["memory"][0], ((0, longest - len(row["memory"][0])), (0, 0))) for row in rows]
+        return stack(rows) | {"memory": np.stack(memory)}
 
     def logits(self, sources: list[list[int]], given: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of every step of answers [B, T] that are fed token by token, [B, T, V]."""
         settings = self.weights.settings
         encoded = self.encode(sources)
-        encoded.pop("memory")
+        del encoded["memory"]
         empty = np.zeros((len(sources), settings.nhead, 0, settings.d_model // settings.nhead), dtype=np.float32)
         state = {f"past_{part}_{k}": empty for k in range(settings.decoder_depth) for part in ("key", "value")}
         found = []

@@ -104,7 +104,7 @@ def test_inputs_and_outputs_have_the_names_the_runtime_wants() -> None:
     cross = [f"cross_{part}_{k}" for k in range(2) for part in ("key", "value")]
     encoder, decoder = (make(weights, "float32", {}).graph for make in (encoder_graph, decoder_graph))
     assert [value.name for value in encoder.input] == ["source"]
-    assert [value.name for value in encoder.output] == ["memory", "source_bias", *cross]
+    assert [value.name for value in encoder.output] == ["columns", "memory", *cross]
     past = [value.replace("cross", "past") for value in cross]
     assert [value.name for value in decoder.input] == ["tokens", "source_bias", *cross, *past]
     assert [value.name for value in decoder.output] == ["logits", *(value.removeprefix("past_") for value in past)]
@@ -131,7 +131,7 @@ def test_int8_graphs_store_every_matrix_in_a_byte_a_weight(make: Any) -> None:
         if (value.name.endswith(".weight") and len(value.dims) > 1) or value.name in ("embedding", "output")
     ]
     assert len(matrices) >= 5
-    assert {value.data_type for value in matrices} == {onnx.TensorProto.UINT8}
+    assert {value.data_type for value in matrices} <= {onnx.TensorProto.UINT8, onnx.TensorProto.INT8}
     assert graphs["int8"].ByteSize() < 0.5 * graphs["float32"].ByteSize()
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -23,12 +22,12 @@ from wgsl_pipeline.errors import ParityError
 from wgsl_pipeline.model import Transformer
 
 
-def encoder_of(model: Transformer, seen: list[tuple[int, ...]] | None = None) -> Callable[[Any], Any]:
+def encoder_of(model: Transformer, seen: list[int] | None = None) -> Callable[[Sequence[int]], Any]:
     @torch.no_grad()
-    def encode(source: Any) -> Any:
+    def encode(source: Sequence[int]) -> Any:
         if seen is not None:
-            seen.append(source.shape)
-        return model.encode(torch.from_numpy(source))[0].numpy()
+            seen.append(len(source))
+        return model.encode(torch.tensor([source]))[0][0].numpy()
 
     return encode
 
@@ -44,15 +43,17 @@ def compare(model: Transformer, other: Transformer) -> list[Difference]:
 
 def test_a_model_equals_itself_on_several_batch_sizes_and_lengths() -> None:
     model = small_model()
-    seen: list[tuple[int, ...]] = []
+    seen: list[int] = []
     found = compare_outputs(
         model, encoder_of(model, seen), lambda sources: TorchDecoding(model, sources), range(40), range(40)
     )
-    assert {difference.largest for difference in found} == {0.0}
+    assert max(difference.largest for difference in found) < 1e-5  # sums of a batch are added in another order
     assert {difference.output for difference in found} == {"encoder", "decoder"}
-    assert len({shape[0] for shape in seen}) >= 3
-    assert len({shape[1] for shape in seen}) >= 4
-    assert [d.shape for d in found if d.output == "encoder"] == [f"{rows} x {length}" for rows, length in seen]
+    shapes = [d.shape for d in found if d.output == "encoder"]
+    assert shapes == [d.shape for d in found if d.output == "decoder"]
+    batches, lengths = zip(*(map(int, shape.split(" x ")) for shape in shapes), strict=True)
+    assert min(len(set(batches)), len(set(lengths))) >= 4
+    assert len(seen) == sum(batches) and max(seen) == max(lengths)
 
 
 def test_a_model_of_few_positions_is_compared_as_far_as_it_reaches() -> None:
@@ -99,16 +100,6 @@ def test_a_small_difference_passes_and_is_reported() -> None:
         other.output_bias[3] += 5e-5
     found = compare(model, other)
     assert max(d.largest for d in found if d.output == "decoder") == pytest.approx(5e-5, rel=0.1)
-
-
-def test_what_stands_behind_a_prompts_end_is_not_compared() -> None:
-    model = small_model()
-    exact = encoder_of(model)
-
-    def encode(source: Any) -> Any:
-        return np.where((source != 0)[..., None], exact(source), 1e3)
-
-    assert compare_outputs(model, encode, lambda sources: TorchDecoding(model, sources), range(40), range(40))
 
 
 # ---------------------------------------------------------------- comparing answers

@@ -23,7 +23,7 @@ from wgsl_pipeline.cli import pipeline
 from wgsl_pipeline.config import Config, load_config
 from wgsl_pipeline.dataset import Corpus
 from wgsl_pipeline.errors import ArtefactError
-from wgsl_pipeline.evaluation import stage
+from wgsl_pipeline.evaluation import judging, stage
 from wgsl_pipeline.evaluation.execution import DIFFERENT, Verdict
 from wgsl_pipeline.evaluation.stage import Options, evaluate
 from wgsl_pipeline.evaluation.teacher_forcing import token_losses
@@ -68,7 +68,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_a_model_that_knows_its_corpus_is_all_right(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "Executor", Refuting)
+    monkeypatch.setattr(judging, "Executor", Refuting)
     report = evaluate(config, TRAIN)
     overall = report["table"][-1]
     assert overall["model"]["exact_match"] == overall["model"]["valid"] == 1.0
@@ -84,7 +84,7 @@ def config_parts(config: Config) -> dict[str, int]:
 
 
 def test_without_a_device_nothing_is_compiled(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "Executor", no_device)
+    monkeypatch.setattr(judging, "Executor", no_device)
     lines: list[str] = []
     report = evaluate(config, TRAIN, lines.append)
     for row in report["table"]:
@@ -96,7 +96,7 @@ def test_without_a_device_nothing_is_compiled(config: Config, monkeypatch: pytes
 
 
 def test_a_device_that_runs_nothing_still_compiles(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "Executor", Refuting)
+    monkeypatch.setattr(judging, "Executor", Refuting)
     monkeypatch.setattr(Refuting, "runs", False)
     overall = evaluate(config, TRAIN)["table"][-1]
     assert (overall["model"]["valid"], overall["model"]["execution_match"]) == (1.0, None)
@@ -113,7 +113,7 @@ def test_with_a_device_answers_are_compiled_and_run(config: Config, validator: V
 
 
 def test_files(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "Executor", no_device)
+    monkeypatch.setattr(judging, "Executor", no_device)
     report = evaluate(config, Options(("train",), limit=5, precision="float32", beam=2, command="pipeline <&> x"))
     folder = config.folder / "evaluation"
     assert json.loads((folder / "report.json").read_text()) == report
@@ -155,7 +155,7 @@ def test_losses_add_up_to_the_loss_of_the_whole(tmp_path: Path) -> None:
 
 
 def test_the_loss_is_that_of_the_checkpoint(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "Executor", no_device)
+    monkeypatch.setattr(judging, "Executor", no_device)
     corpus = Corpus.open(config.data_folder)
     model = Transformer(config.model, len(corpus.tokenizer), torch.Generator().manual_seed(1))
     checkpoints = CheckpointFolder(config.checkpoint_folder)

@@ -76,8 +76,8 @@ def test_calibration() -> None:
     assert (top["answers"], top["right"], top["confidence"]) == (2, 1.0, pytest.approx(0.975))
     assert (next_to_it["answers"], next_to_it["right"]) == (1, 0.0)
     assert found["bins"][5]["right"] is None
-    # the bins' gaps weighted by their answers: 2 x 0.025, 0.85 and 0.05
-    assert found["expected_calibration_error"] == pytest.approx((0.05 + 0.85 + 0.05) / 4)
+    # the bins' gaps weighted by their answers, 2 x 0.025 and 0.85; no answer is in no bin
+    assert found["expected_calibration_error"] == pytest.approx((0.05 + 0.85) / 3)
 
 
 def test_lengths_leave_out_what_has_none() -> None:

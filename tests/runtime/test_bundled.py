@@ -45,6 +45,8 @@ ANSWERS = {
     "increment counter": "counter++;",
     "declare a variable speed equal to 3.5": "var speed = 3.5;",
     "set x to y": "x = y;",
+    "set x to y plus 1": "x = y + 1.0;",
+    "for loop from 0 to 9 that adds i to sum": "for (var i = 0; i <= 9; i++) {\n    sum += i;\n}",
     "swap a and b": "let tmp = a;\na = b;\nb = tmp;",
     "write me a poem about autumn": None,
 }
@@ -58,11 +60,6 @@ def generate() -> Generator:
 @pytest.mark.parametrize("prompt", ANSWERS)
 def test_plain_prompts_are_answered(generate: Generator, prompt: str) -> None:
     assert generate(prompt).code == ANSWERS[prompt]
-
-
-@pytest.mark.xfail(strict=True, reason="the right side of an assignment is cut short: x = 1.0;")
-def test_an_assignment_keeps_its_whole_right_side(generate: Generator) -> None:
-    assert generate("set x to y plus 1").code == "x = y + 1.0;"
 
 
 def test_names_and_numbers_nobody_has_seen_come_back(generate: Generator) -> None:

@@ -142,11 +142,11 @@ class Random:
     """A decoder that says anything."""
 
     def __init__(self, vocabulary: int, seed: int) -> None:
-        self.vocabulary, self.draw = vocabulary, np.random.default_rng(seed)
+        self.columns, self.draw = np.arange(vocabulary), np.random.default_rng(seed)
 
     def step(self, tokens: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Logits without meaning."""
-        return self.draw.normal(0.0, 3.0, (len(tokens), self.vocabulary)).astype(np.float32)
+        return self.draw.normal(0.0, 3.0, (len(tokens), len(self.columns))).astype(np.float32)
 
     def select(self, rows: np.ndarray[Any, Any]) -> None:
         """Nothing depends on what came before."""

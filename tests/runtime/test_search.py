@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wgsl_infer.search import Hypothesis, beam, greedy, length_penalty, masked_log_softmax, pad
+from wgsl_infer.search import Hypothesis, beam, greedy, greedy_tokens, length_penalty, masked_log_softmax, pad
 from wgsl_infer.tokenizer import EOS, PAD, SOS, UNK
 
 A, B, C = 4, 5, 6
@@ -19,6 +19,8 @@ MASK = np.array([False, False, False, True, True, True, True])
 
 class Scripted:
     """Rows that want to say what their script says; remembers how many rows each step had."""
+
+    columns = np.arange(VOCABULARY)
 
     def __init__(self, scripts: Sequence[Sequence[int]]) -> None:
         self.scripts = [list(script) for script in scripts]
@@ -41,6 +43,8 @@ class Scripted:
 
 class Random:
     """A tiny model whose next token depends on all tokens before it, and on nothing else."""
+
+    columns = np.arange(VOCABULARY)
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -99,6 +103,19 @@ def assert_same(found: Sequence[Hypothesis], wanted: Sequence[Hypothesis]) -> No
     assert [h.score for h in found] == pytest.approx([h.score for h in wanted])
 
 
+class Shuffled:
+    """A model whose logits come in another order, and not for all tokens."""
+
+    columns = np.array([C, EOS, A, B])
+
+    def __init__(self, model: Scripted | Random) -> None:
+        self.model = model
+        self.select = model.select
+
+    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.model.step(tokens)[:, self.columns]
+
+
 # ---------------------------------------------------------------- greedy
 
 
@@ -107,6 +124,18 @@ def test_greedy_follows_the_most_probable_tokens_of_each_row() -> None:
     found = greedy(model, np.tile(MASK, (3, 1)), max_tokens=9)
     assert [h.ids for h in found] == [(A, B), (C,), ()]
     assert all(h.complete for h in found)
+
+
+def test_logits_may_come_in_any_order_of_tokens() -> None:
+    scripts = [[A, B, EOS], [C, EOS], [EOS]]
+    found = greedy(Shuffled(Scripted(scripts)), np.tile(MASK, (3, 1)), max_tokens=9)
+    assert [h.ids for h in found] == [(A, B), (C,), ()]
+    assert list(greedy_tokens(Shuffled(Scripted([[B, A, EOS]])), MASK, max_tokens=9)) == [B, A]
+    mask = MASK.copy()
+    mask[UNK] = False
+    for seed in range(5):
+        settings = {"width": 3, "max_tokens": 4}
+        assert_same(beam(Shuffled(Random(seed)), mask, **settings), beam(Random(seed), mask, **settings))
 
 
 def test_rows_leave_the_batch_when_they_are_done() -> None:

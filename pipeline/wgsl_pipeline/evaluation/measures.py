@@ -123,10 +123,14 @@ def refusals(cases: Sequence[Case], pick: Pick) -> dict[str, Any]:
 
 
 def calibration(cases: Sequence[Case]) -> dict[str, Any]:
-    """Confidence against the share right, in bins, and the expected calibration error (Guo et al. 2017)."""
+    """Confidence of the answers given against the share right, in bins, and the expected calibration error.
+
+    See Guo et al. (2017), "On Calibration of Modern Neural Networks".
+    """
+    given = [case.model for case in cases if case.model.code is not None]
     bins: list[list[Judged]] = [[] for _ in range(BINS)]
-    for case in cases:
-        bins[min(BINS - 1, int(case.model.confidence * BINS))].append(case.model)
+    for answer in given:
+        bins[min(BINS - 1, int(answer.confidence * BINS))].append(answer)
     rows = [
         {
             "low": k / BINS,
@@ -138,7 +142,7 @@ def calibration(cases: Sequence[Case]) -> dict[str, Any]:
         for k, answers in enumerate(bins)
     ]
     error = sum(abs(sum(a.confidence for a in answers) - sum(a.right for a in answers)) for answers in bins)
-    return {"bins": rows, "expected_calibration_error": share(error, len(cases))}
+    return {"bins": rows, "expected_calibration_error": share(error, len(given))}
 
 
 def lengths(cases: Sequence[Case]) -> dict[str, list[int]]:

@@ -14,9 +14,7 @@ import numpy as np
 
 from wgsl_infer import Generator, __version__
 from wgsl_infer.bundle import MANIFEST, file_hash
-from wgsl_infer.errors import TokenizerError
-from wgsl_infer.tokenizer import UNSUPPORTED, Tokenizer
-from wgsl_infer.validation import ValidatorUnavailable
+from wgsl_infer.tokenizer import UNSUPPORTED
 
 from ..checkpoint import MODEL, CheckpointFolder, load_model
 from ..config import Config
@@ -24,9 +22,8 @@ from ..dataset import Corpus
 from ..errors import ArtefactError
 from ..files import replaced_folder, write_json, write_text
 from . import measures
-from .comparison import comparable
-from .execution import Executor
-from .measures import NOT_ANSWERED, NOT_MEASURED, SAME_TEXT, Case, Judged
+from .judging import Judge, Means, open_executor
+from .measures import NOT_MEASURED, Case
 from .report import render_html, render_text
 from .retrieval import Retrieval
 
@@ -118,12 +115,12 @@ def _choose_pairs(corpus: Corpus, options: Options) -> list[_Pair]:
 
 def _answer(
     generator: Generator, retrieval: Retrieval, pairs: Sequence[_Pair], options: Options, say: Say
-) -> tuple[list[Case], _Means]:
+) -> tuple[list[Case], Means]:
     """Both answers to every prompt, judged; and what they were judged with."""
     cases: list[Case] = []
     with ExitStack() as stack:
-        executor, means = _open_executor(stack, generator.tokenizer)
-        judge = _Judge(generator.tokenizer, executor)
+        executor, means = open_executor(stack, generator.tokenizer)
+        judge = Judge(generator.tokenizer, executor)
         began = time.monotonic()
         for start in range(0, len(pairs), _CHUNK):
             chunk = pairs[start : start + _CHUNK]
@@ -136,56 +133,6 @@ def _answer(
             if len(cases) < len(pairs):
                 say(f"  {len(cases)} of {len(pairs)} pairs, {time.monotonic() - began:.0f} s")
     return cases, means
-
-
-@dataclass(frozen=True)
-class _Means:
-    """What answers were judged with: the device or why there is none, and what it can do."""
-
-    device: str
-    compiled: bool = False
-    ran: bool = False
-
-
-def _open_executor(stack: ExitStack, tokenizer: Tokenizer) -> tuple[Executor | None, _Means]:
-    """What compiles and runs answers, None where nothing does."""
-    if tokenizer.kind != "wgsl":
-        return None, _Means(f"{NOT_MEASURED}: the answers are not WGSL")
-    try:
-        executor = stack.enter_context(Executor())
-    except ValidatorUnavailable as error:
-        return None, _Means(f"{NOT_MEASURED}: {error}")
-    able = "" if executor.runs else ", which compiles answers and cannot run them"
-    return executor, _Means(executor.device + able, compiled=True, ran=executor.runs)
-
-
-class _Judge:
-    """Compares answers with references, by text first and by running both where texts differ."""
-
-    def __init__(self, tokenizer: Tokenizer, executor: Executor | None) -> None:
-        self._tokenizer, self._executor = tokenizer, executor
-
-    def __call__(self, wanted: str | None, code: str | None, confidence: float) -> Judged:
-        if code is None:
-            return Judged(None, confidence, wanted is None, None, NOT_ANSWERED, 0)
-        lexemes = self._lexemes(code)
-        exact = wanted is not None and lexemes == self._lexemes(wanted)
-        outcome = SAME_TEXT if exact else NOT_MEASURED
-        valid = None
-        if self._executor is not None:
-            run = wanted is not None and not exact and self._executor.runs
-            verdict = self._executor.compare(wanted or "", code) if run else self._executor.check(code)
-            valid = not verdict.diagnostic
-            outcome = verdict.outcome if run else outcome
-        return Judged(code, confidence, exact, valid, outcome, len(lexemes))
-
-    def _lexemes(self, code: str) -> tuple[str, ...]:
-        if self._tokenizer.kind == "wgsl":
-            return comparable(code)
-        try:
-            return tuple(self._tokenizer.language.split(code))
-        except TokenizerError:
-            return (code,)
 
 
 # ---------------------------------------------------------------- the loss
@@ -225,7 +172,7 @@ def _add_losses(
 
 
 def _figures(
-    generator: Generator, corpus: Corpus, options: Options, cases: Sequence[Case], means: _Means, loss: str
+    generator: Generator, corpus: Corpus, options: Options, cases: Sequence[Case], means: Means, loss: str
 ) -> dict[str, Any]:
     manifest = generator.bundle.manifest
     return {

@@ -1,0 +1,1 @@
+"""The same trained weights in other engines, for comparison."""
