@@ -26,8 +26,8 @@ from .tokenizer import UNSUPPORTED, EncodedPrompt
 MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"
 _BATCH = 32  # prompts decoded together
-_SURE = math.log(2.0)  # nats: no look at others where each token is twice as probable as the next best
 _LONGER = 24  # tokens that an answer of the second look may have beyond twice those of the first
+_SURE = math.log(2.0)  # nats: no look at others where each token is twice as probable as the next best
 
 
 class Generator:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # it takes longer to import than all of this package
     Mask = NDArray[np.bool_]
 
 
+_GROWS = 8  # tokens by which an open hypothesis may grow beyond twice its length
+_HOPELESS = 12.0  # nats by which every open hypothesis is less probable than the best finished one
 _LOOKED_AT = 16  # candidates for each hypothesis of a guided beam, at most, unless none of them is admitted
 
 
@@ -208,7 +210,8 @@ def beam(
     """The best complete answers to one prompt, best score first; at most `width` of them.
 
     The search ends when no open hypothesis can still beat the worst of `width` finished ones, even if it grew to the
-    limit without losing probability. If none finishes within the limit, the best open one is returned, not complete.
+    limit, or to twice its length and some, without losing probability. If none finishes within the limit, the best open
+    one is returned, not complete.
 
     Args:
         model: at its start, with one row.
@@ -254,7 +257,10 @@ def beam(
         paths = [(*paths[row], int(token)) for row, token in zip(rows, tokens, strict=True)]
         if not len(best):
             break
-        attainable = float(totals[0]) / length_penalty(max_tokens + 1, alpha)
+        if finished and totals[0] < finished[0].log_probability - _HOPELESS:
+            break
+        # to the limit, anything might still grow into something better: length penalties reward it without end
+        attainable = float(totals[0]) / length_penalty(min(max_tokens, 2 * length + _GROWS) + 1, alpha)
         if len(finished) == width and finished[-1].score >= attainable:
             break
         model.select(rows)

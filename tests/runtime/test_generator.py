@@ -223,7 +223,7 @@ def test_answers_as_json(generator: Generator) -> None:
     assert list(row) == ["prompt", "code", "score", "confidence", "alternatives", "ms"]
     assert list(row["alternatives"][0]) == ["code", "score", "confidence"]
     row = generator("what should I cook tonight").to_json()
-    assert list(row) == ["prompt", "code", "score", "confidence", "alternatives", "ms", "reason"]
+    assert list(row) == ["prompt", "code", "score", "confidence", "alternatives", "ms", "reason", "closest"]
     assert row["code"] is None
 
 
