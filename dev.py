@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent
 CONFIG = "config/wgsl_generation.toml"
 BUNDLE = "runs/wgsl_generation/bundle"
 VULKAN_DRIVER = Path("/usr/share/vulkan/icd.d")
-OLDEST = ("onnxruntime==1.20.0", "numpy==1.26.4")  # the lowest versions that pyproject.toml admits
+OLDEST = ("onnxruntime==1.22.0", "numpy==1.26.4")  # the lowest versions that pyproject.toml admits
 
 
 def main() -> int:
