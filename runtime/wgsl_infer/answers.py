@@ -26,11 +26,11 @@ class Answer:
         code: the answer, or None where there is none; `reason` then says why.
         score: log-probability of the answer over its length penalty (see `search.length_penalty`).
         confidence: probability that the code is right, 0 to 1, if the bundle is calibrated; else the probability with
-            which the model gives the whole answer.
+            which the model gives the whole answer. 0 for code that cannot compile, in a calibrated bundle.
         alternatives: the next best distinct answers, best first.
         ms: milliseconds, this prompt's share of the batch it was decoded in.
         reason: why there is no code; empty otherwise.
-        closest: the code that was withheld because it is too probably wrong; None where none was.
+        closest: the code that was withheld because it cannot compile or is too probably wrong; None where none was.
         evidence: what the confidence was made of (see `confidence.FEATURES`); empty where there was nothing to weigh.
     """
 

@@ -17,7 +17,7 @@ from .bundle import Bundle
 from .confidence import evidence
 from .errors import BundleError, UsageError
 from .naming import with_names
-from .plausibility import objections
+from .plausibility import nonsense, objections
 from .search import Hypothesis, beam, greedy, greedy_tokens, length_penalty
 from .session import OnnxModel
 from .steering import Course, Steering
@@ -230,16 +230,27 @@ class Generator:
         if not distinct:
             return Answer(prompt, None, None, 0.0, ms=ms, reason=f"no end within {settings.max_tokens} tokens")
         names = len(encoded.slots.values["name"])
-        rows = [Alternative(code, h.score, self._confidence(h, names)) for code, h in distinct.items()]
+        faults = {code: self._fault(encoded, h) for code, h in distinct.items()}
+        rows = [
+            Alternative(code, h.score, 0.0 if faults[code] else self._confidence(h, names))
+            for code, h in distinct.items()
+        ]
         best, seen = rows[0], evidence(next(iter(distinct.values())), names)
-        others = [row for row in rows[1:] if row.code and row.code != UNSUPPORTED][: settings.n_best - 1]
+        others = [row for row in rows[1:] if row.code not in ("", UNSUPPORTED) and not faults[row.code]]
+        others = others[: settings.n_best - 1]
         found = Answer(prompt, best.code, best.score, best.confidence, others, ms, evidence=seen)
         if best.code in ("", UNSUPPORTED):
             return replace(found, code=None, reason="the prompt asks for nothing the model can say")
         if best.confidence < settings.min_confidence:
-            reason = f"too probably wrong (confidence {best.confidence:.2f}, {settings.min_confidence:.2f} asked)"
+            asked = f"too probably wrong (confidence {best.confidence:.2f}, {settings.min_confidence:.2f} asked)"
+            reason = f"it would not compile: {why}" if (why := faults[best.code]) else asked
             return replace(found, code=None, reason=reason, closest=best.code)
         return found
+
+    def _fault(self, encoded: EncodedPrompt, hypothesis: Hypothesis) -> str | None:
+        """Why an answer is surely wrong, where the bundle's confidence is the probability that it is right."""
+        known = self._calibration is not None and self.tokenizer.kind == "wgsl"
+        return nonsense(self.tokenizer, encoded, hypothesis) if known else None
 
     def _confidence(self, hypothesis: Hypothesis, names: int) -> float:
         if self._calibration is None:

@@ -58,7 +58,7 @@ def classes(lexeme: str) -> tuple[str, ...]:
         return ("TYPE",)
     if _NUMBER.match(lexeme):
         return ("NUMBER",)
-    if not _NAME.match(lexeme):
+    if not (_NAME.match(lexeme) and lexeme.isidentifier()):  # `\w` holds digits in circles and superscripts, too
         return ()
     return (*(name for name, words in _CLASSES if lexeme in words), "NAME")
 

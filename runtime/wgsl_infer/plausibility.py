@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .english import is_compound
 from .search import Hypothesis
 from .sense import fault
@@ -14,14 +16,24 @@ NO_SENSE = 8.0  # nats: about none of the right answers is refused (tests/runtim
 IGNORED = {"float": 2.0, "hex": 2.0, "name": 2.0, "int": 1.0}
 
 
+def nonsense(tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothesis) -> str | None:
+    """Why a whole answer cannot compile, in a few words; None if nothing speaks against that."""
+    code = tokenizer.decode(hypothesis.ids, encoded.slots)
+    return None if code == UNSUPPORTED else _fault(code, tuple(encoded.slots.values["name"]))
+
+
+@lru_cache(maxsize=64)  # an answer is asked about when it is compared with others and when it is given
+def _fault(code: str, known_calls: tuple[str, ...]) -> str | None:
+    return fault(code, known_calls)
+
+
 def objections(tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothesis) -> float:
     """What speaks against a hypothesis, in nats to be taken off its log-probability; 0 is nothing."""
     if not hypothesis.complete:
         return 2 * NO_SENSE
-    code = tokenizer.decode(hypothesis.ids, encoded.slots)
-    if code == UNSUPPORTED:
+    if UNSUPPORTED in tokenizer.decode_lexemes(hypothesis.ids, encoded.slots):
         return 0.0
-    against = NO_SENSE if fault(code, encoded.slots.values["name"]) else 0.0
+    against = NO_SENSE if nonsense(tokenizer, encoded, hypothesis) else 0.0
     used = tokenizer.slots_used(hypothesis.ids)
     for family, values in encoded.slots.values.items():
         for index, value in enumerate(values):

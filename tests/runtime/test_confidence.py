@@ -66,6 +66,20 @@ def test_what_is_below_the_threshold_is_withheld_and_said_to_be_closest(bundle_f
     assert generate("what should I cook tonight", min_confidence=0.0).closest is None
 
 
+def test_what_cannot_compile_is_withheld_and_no_alternative(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate = Generator(calibrated(bundle_folder, tmp_path / "b", bias=5.0, threshold=0.1))
+    best, *others = generate(KNOWN, beam=4, n_best=4).codes
+    assert best == "normalize(v)" and others
+    monkeypatch.setattr("wgsl_infer.generator.nonsense", lambda *answer: "there is no function `n`")
+    answer = generate(KNOWN, beam=4, n_best=4)
+    assert (answer.code, answer.confidence, answer.alternatives) == (None, 0.0, [])
+    assert answer.reason == "it would not compile: there is no function `n`"
+    assert answer.closest == best
+    assert generate(KNOWN, min_confidence=0.0).code == "normalize(v)"
+
+
 def test_without_a_calibration_nothing_is_withheld(generator: Generator) -> None:
     answer = generator(KNOWN)
     assert generator.settings().min_confidence == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,14 @@ from wgsl_infer.search import Hypothesis
 from wgsl_infer.tokenizer import UNSUPPORTED
 
 
+@pytest.fixture(autouse=True)
+def fresh_faults() -> Iterator[None]:
+    """Nothing is remembered from one test's idea of a fault to the next."""
+    plausibility._fault.cache_clear()
+    yield
+    plausibility._fault.cache_clear()
+
+
 def test_an_answer_that_makes_no_sense_yields_to_the_next(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -18,6 +27,7 @@ def test_an_answer_that_makes_no_sense_yields_to_the_next(
     usual = generator(prompt, beam=4, n_best=3)
     assert usual.alternatives
     monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no" if code == usual.code else None)
+    plausibility._fault.cache_clear()
     monkeypatch.setattr(plausibility, "NO_SENSE", 1e6)
     monkeypatch.setattr(plausibility, "IGNORED", {})
     assert generator(prompt, second_look=0).code == usual.code

@@ -7,6 +7,7 @@ import pytest
 from wgsl_infer.sense import fault
 
 FRAGMENT = "@fragment fn main(@location(0) uv: vec2<f32>) -> @location(0) vec4<f32> { "
+SAMPLE = "fn f(t: texture_2d<f32>, s: sampler) -> vec4<f32> { return "
 
 LINES = """
 normalize(v)
@@ -119,6 +120,21 @@ NONSENSE = {
     "fn f(a: f32, b: f32) -> f32 { return a; } fn g() -> f32 { return f(1.0); }": "f takes 2 arguments",
     "fn f(x: f32) -> f32 { return x; } fn f(x: f32) -> f32 { return x; }": "declared twice",
     "struct P { a: f32, } fn f(p: P) -> f32 { return p.b; }": "has no .b",
+    "fn pack4x8unorm(c: vec4<f32>) -> u32 { return pack4x8unorm(c); }": "calls itself",
+    "fn f(@location(0) a: f32, @location(0) b: f32) { }": "@location(0) stands twice",
+    "struct P { @location(1) a: f32, @location(1) b: f32, }": "@location(1) stands twice",
+    "@group(0) @binding(0) var<uniform> a: f32; @binding(0) @group(0) var<uniform> b: f32;": "stands twice",
+    "x >> 32u": "shifted by more bits",
+    "bitcast<f32>(1u, 2u)": "bitcast takes 1 argument",
+    "vec2<f32>(a, b, c)": "vec2<f32> of 3 values",
+    "mat2x2<f32>(a, b, c)": "mat2x2<f32> of 3 values",
+    "f32(a, b)": "f32 of 2 values",
+    "textureSample(t, s, uv) * t": "`t` is a texture, no value",
+    "t * textureSample(t, s, uv)": "`t` is not a texture alone",
+    "textureSample(t, t, uv)": "`t` is not a sampler alone",
+    "textureStore(t, p, v.xyz);": "writes four components",
+    SAMPLE + "textureSample(t, s, vec2<f32>(0.5), 1); }": "textureSample of",
+    SAMPLE + "textureSample(t, s, vec3<f32>(0.5)); }": "textureSample of",
     FRAGMENT + "return vec4<f32>(uv, time, 1.0); }": "`time` is not declared",
     FRAGMENT + "return vec3<f32>(uv, 1.0); }": "returns vec3<f32>, not vec4<f32>",
     "": "expected more",

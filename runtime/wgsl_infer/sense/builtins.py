@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..wgsl_words import FUNCTIONS
 from .expressions import Nonsense
+from .textures import TEXTURE_FUNCTIONS, VEC4, texture_call
 from .types import (
     ANY,
     BOOL,
@@ -28,15 +29,6 @@ from .types import (
 
 Rule = Callable[[str, list[Type]], Type]
 
-VEC4 = ("vec", 4, F32)
-# of texture functions: how many arguments there may be, and what comes back
-_TEXTURE = {
-    "textureDimensions": (1, 2, ANY), "textureGather": (3, 6, ANY), "textureGatherCompare": (4, 6, VEC4),
-    "textureLoad": (2, 4, ANY), "textureNumLayers": (1, 1, U32), "textureNumLevels": (1, 1, U32),
-    "textureNumSamples": (1, 1, U32), "textureSample": (3, 5, ANY), "textureSampleBias": (4, 6, VEC4),
-    "textureSampleCompare": (4, 6, F32), "textureSampleCompareLevel": (4, 6, F32), "textureSampleGrad": (5, 7, VEC4),
-    "textureSampleLevel": (4, 6, ANY), "textureSampleBaseClampToEdge": (3, 3, VEC4), "textureStore": (3, 4, None),
-}  # fmt: skip
 _PACK = {
     "pack4x8snorm": VEC4, "pack4x8unorm": VEC4, "pack2x16snorm": ("vec", 2, F32), "pack2x16unorm": ("vec", 2, F32),
     "pack2x16float": ("vec", 2, F32), "pack4xI8": ("vec", 4, I32), "pack4xI8Clamp": ("vec", 4, I32),
@@ -199,23 +191,6 @@ def _matrix(name: str, given: list[Type]) -> Type:
     return ("mat", t[2], t[1]) if name == "transpose" else F32
 
 
-def _texture(name: str, given: list[Type]) -> Type:
-    low, high, result = _TEXTURE[name]
-    if not low <= len(given) <= high:
-        raise Nonsense(f"{name} takes {low} to {high} arguments, not {len(given)}")
-    texture = given[1] if name == "textureGather" and given[0] in INTEGERS else given[0]
-    kind = texture[1] if isinstance(texture, tuple) and texture[0] == "texture" else ""
-    if name == "textureDimensions":
-        sizes = {"1d": U32, "3d": ("vec", 3, U32)}
-        return sizes.get(kind.rsplit("_", 1)[-1], ("vec", 2, U32)) if kind else ("vec", 2, U32)
-    if result != ANY or name == "textureGather":
-        return VEC4 if result == ANY else result
-    if kind.startswith("texture_depth"):
-        return F32
-    scalar = texture[2] if kind and isinstance(texture[2], str) and texture[2] in ("i32", "u32") else F32
-    return ("vec", 4, scalar)
-
-
 def _atomic(name: str, given: list[Type]) -> Type:
     count = {"atomicLoad": 1, "atomicCompareExchangeWeak": 3}.get(name, 2)
     _count(name, given, count)
@@ -274,7 +249,7 @@ RULES: dict[str, Rule] = {
     "dot4I8Packed": _fixed(I32, U32, U32),
     **{name: _fixed(U32, wanted) for name, wanted in _PACK.items()},
     **{f"un{name}": _fixed(given, U32) for name, given in _PACK.items() if not name.endswith("Clamp")},
-    **dict.fromkeys(_TEXTURE, _texture),
+    **dict.fromkeys(TEXTURE_FUNCTIONS, texture_call),
     **{name: _atomic for name in FUNCTIONS if name.startswith("atomic")},
     **_each("workgroupBarrier storageBarrier textureBarrier", _fixed(None)),
     "arrayLength": _fixed(U32, ANY),

@@ -1,6 +1,6 @@
 """WGSL expressions and types as trees.
 
-Expressions are tuples: ("literal", type), ("name", n), ("call", name, template, arguments), ("index", e, i),
+Expressions are tuples: ("literal", type, text), ("name", n), ("call", name, template, arguments), ("index", e, i),
 ("member", e, name), ("unary", operator, e), ("binary", operator, a, b), ("bracket", e). Types are ("type", name,
 template).
 """
@@ -146,10 +146,10 @@ class ExpressionParser:
         found = self.peek()
         if found and is_number(found):
             self.take()
-            return ("literal", literal_type(found))
+            return ("literal", literal_type(found), found)
         if found in ("true", "false"):
             self.take()
-            return ("literal", "bool")
+            return ("literal", "bool", found)
         if _TEMPLATED.match(found) and self.peek(1) == "<":
             kind = self.type()
             return ("call", kind[1], kind[2], self._arguments())

@@ -55,7 +55,7 @@ class Program(Values):
 
     def _function(self, tree: Tree) -> None:
         _, name, parameters, _, body, _ = tree
-        self._result = self._functions[name][1]
+        self._result, self._inside = self._functions[name][1], name
         with self._names.inner():
             for (parameter, _), kind in zip(parameters, self._functions[name][0], strict=True):
                 self._names.declare(parameter, kind, changeable=False)
@@ -63,7 +63,7 @@ class Program(Values):
                 self._statement(statement)
         if self._result is not None and not _returns(body):
             raise Nonsense(f"`{name}` does not always return a value")
-        self._result = ANY
+        self._result, self._inside = ANY, ""
 
     # -- statements
 

@@ -31,6 +31,7 @@ class Scopes:
         self.assumed, self.open = assumed, open
         self.free: dict[str, None] = {}
         self._scopes: list[dict[str, Variable]] = [{}]
+        self._resources: dict[str, str] = {}
 
     @contextmanager
     def inner(self) -> Iterator[None]:
@@ -62,6 +63,15 @@ class Scopes:
             return None if base is None else f"{base}.{tree[2]}" if tree[0] == "member" else f"{base}[]"
         return None
 
+    def use_resource(self, path: str, kind: str) -> None:
+        """Say that a free name is what a built-in function takes for this kind of resource.
+
+        Raises:
+            Nonsense: it is a value, or another kind of resource.
+        """
+        if path in self.free or self._resources.setdefault(path, kind) != kind:
+            raise Nonsense(f"`{path}` is not {kind} alone")
+
     def of_free(self, path: str) -> Type:
         """The type assumed for a free name.
 
@@ -70,5 +80,7 @@ class Scopes:
         """
         if not self.open and path.isidentifier():
             raise Nonsense(f"`{path}` is not declared")
+        if path in self._resources:
+            raise Nonsense(f"`{path}` is {self._resources[path]}, no value")
         self.free[path] = None
         return self.assumed.get(path, ANY)

@@ -32,6 +32,10 @@ def parse(code: str) -> list[Tree]:
 
 
 class _Parser(ExpressionParser):
+    def __init__(self, lexemes: list[str]) -> None:
+        super().__init__(lexemes)
+        self._bindings: set[tuple[str, ...]] = set()
+
     # -- statements
 
     def block(self) -> list[Tree]:
@@ -157,6 +161,11 @@ class _Parser(ExpressionParser):
     def item(self) -> Tree:
         """A declaration of a module, or a statement."""
         attributes = self._attributes()
+        if any(row.startswith("binding") for row in attributes):
+            place = tuple(sorted(attributes))
+            if place in self._bindings:
+                raise Nonsense(f"@{' @'.join(place)} stands twice")
+            self._bindings.add(place)
         word = self.peek()
         if word == "fn":
             return self._function(attributes)
@@ -176,23 +185,34 @@ class _Parser(ExpressionParser):
         return self.statement()
 
     def _attributes(self) -> list[str]:
+        """As they are written, without the `@`: "fragment", "location(0)"."""
         out = []
         while self.skip("@"):
-            out.append(self.take())
+            start = self.place
+            self.take()
             if self.peek() == "(":
                 self._arguments()
+            out.append("".join(self.lexemes[start : self.place]))
         return out
+
+    def _member(self, seen: list[str]) -> tuple[str, Tree]:
+        """A parameter of a function or a member of a struct; `seen` are the attributes of those before it."""
+        for attribute in self._attributes():
+            if attribute in seen and attribute.startswith(("location", "builtin")):
+                raise Nonsense(f"@{attribute} stands twice")
+            seen.append(attribute)
+        name = self.name()
+        self.take(":")
+        return name, self.type()
 
     def _function(self, attributes: list[str]) -> Tree:
         self.take("fn")
         name = self.name()
         self.take("(")
-        parameters = []
+        parameters: list[tuple[str, Tree]] = []
+        seen: list[str] = []
         while self.peek() != ")":
-            self._attributes()
-            parameter = self.name()
-            self.take(":")
-            parameters.append((parameter, self.type()))
+            parameters.append(self._member(seen))
             if not self.skip(","):
                 break
         self.take(")")
@@ -206,12 +226,10 @@ class _Parser(ExpressionParser):
         self.take("struct")
         name = self.name()
         self.take("{")
-        members = []
+        members: list[tuple[str, Tree]] = []
+        seen: list[str] = []
         while self.peek() != "}":
-            self._attributes()
-            member = self.name()
-            self.take(":")
-            members.append((member, self.type()))
+            members.append(self._member(seen))
             if not self.skip(","):
                 break
         self.take("}")

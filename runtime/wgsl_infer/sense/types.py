@@ -248,7 +248,10 @@ def construct(t: Type, given: list[Type]) -> Type:
     Raises:
         Nonsense: these arguments make no such value.
     """
-    if not given or t == ANY or ANY in given:
+    if not given or t == ANY:
+        return t
+    if ANY in given:
+        _check_count(t, len(given))
         return t
     if isinstance(t, str):
         if len(given) == 1 and isinstance(given[0], str):
@@ -269,6 +272,19 @@ def construct(t: Type, given: list[Type]) -> Type:
     else:
         return t
     raise Nonsense(f"{spell(t)} of {', '.join(map(spell, given))}")
+
+
+def _check_count(t: Type, count: int) -> None:
+    """Whether so many arguments of whatever type could make this value."""
+    fine = True
+    if isinstance(t, str):
+        fine = count == 1
+    elif t[0] == "vec":
+        fine = count <= t[1]
+    elif t[0] == "mat":
+        fine = count in (1, t[1], t[1] * t[2])
+    if not fine:
+        raise Nonsense(f"{spell(t)} of {count} values")
 
 
 def _vector(t: Type, given: list[Type]) -> Type:

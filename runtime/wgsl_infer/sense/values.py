@@ -27,6 +27,8 @@ from .types import (
     unary,
 )  # fmt: skip
 
+_MOST_BITS = 31  # by which a scalar can be shifted
+
 
 class Values:
     """Works out types of expressions over the names declared so far.
@@ -42,6 +44,7 @@ class Values:
         self._members: dict[str, dict[str, Type]] = {}
         self._functions: dict[str, tuple[list[Type], Type]] = {}
         self._names = Scopes(assumed, open=True)
+        self._inside = ""  # the function whose body is being looked at
 
     def _named(self, kind: Tree) -> Type:
         try:
@@ -78,6 +81,8 @@ class Values:
             if tree[1] == "*" and (path := self._names.path(tree[2])) is not None:
                 return self._names.of_free(f"*{path}")
             return unary(tree[1], self._value(tree[2]))
+        if tree[1] in ("<<", ">>") and tree[3][0] == "literal" and _bits(tree[3][2]) > _MOST_BITS:
+            raise Nonsense("shifted by more bits than there are")
         return self._combine(tree[1], self._value(tree[2]), self._value(tree[3]))
 
     def _combine(self, operator: str, a: Type, b: Type) -> Type:
@@ -151,10 +156,14 @@ class Values:
 
     def _call(self, tree: Tree) -> Type:
         _, name, template, arguments = tree
+        if name == self._inside:
+            raise Nonsense(f"`{name}` calls itself")
         if name in self._functions:
             return self._call_own(name, [self._value(argument) for argument in arguments])
         given = [self._argument(name, k, argument) for k, argument in enumerate(arguments)]
         if name == "bitcast":
+            if len(given) != 1:
+                raise Nonsense(f"bitcast takes 1 argument, not {len(given)}")
             return named(template[0][1], template[0][2], self._types) if template and len(given) == 1 else ANY
         if name in self._types or name in ("f32", "i32", "u32", "bool", "f16") or _is_constructor(name):
             made = named(name, template, self._types)
@@ -167,7 +176,10 @@ class Values:
 
     def _argument(self, name: str, place: int, tree: Tree) -> Type:
         if place < builtins.leading_resources(name) and tree[0] == "name" and self._names.path(tree) is not None:
-            return ANY  # a texture, sampler or buffer that is declared elsewhere; anything else would be a value
+            # a texture, sampler or buffer that is declared elsewhere; anything else would be a value
+            if name.startswith("texture") and not name.startswith("textureGather"):
+                self._names.use_resource(tree[1], "a sampler" if place else "a texture")
+            return ANY
         return self._value(tree)
 
     def _call_own(self, name: str, given: list[Type]) -> Type:
@@ -187,6 +199,11 @@ class Values:
             if not fits(have, wanted):
                 raise Nonsense(f"{made[1]} takes {spell(wanted)}, not {spell(have)}")
         return made
+
+
+def _bits(literal: str) -> int:
+    digits = literal.rstrip("iu")
+    return int(digits, 0) if digits.isdigit() or digits[:2].lower() == "0x" else 0
 
 
 def _type_names(kind: Tree) -> list[str]:
