@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from .search import Floats, Mask
 
-# Below this many parameters a second thread costs more than it brings: measured on 7.5 M and 44 M models.
-_PARAMETERS_FOR_TWO_THREADS = 20_000_000
+# Below this many parameters a second thread, or optimising a graph, costs more than it brings: measured on models of
+# 4.8 M, 7.5 M and 44 M.
+_LARGE = 20_000_000
 
 
 _MASKED = -1e9  # added to the scores of padding: far below any score, far above float32's limit
@@ -64,7 +65,8 @@ class OnnxModel:
         self._options = _options(threads or default_threads(model["parameters"]))
         bundle.file(self._files["weights"])  # onnxruntime reads it by itself
         self.state_names = [f"past_{part}_{k}" for k in range(self.layers) for part in ("key", "value")]
-        self._answer = self._open("answer")
+        # its graph is written as it is to be run: optimising a small one takes longer than many answers then save
+        self._answer = self._open("answer", optimise=model["parameters"] >= _LARGE)
 
     @cached_property
     def encoder(self) -> onnxruntime.InferenceSession:
@@ -120,8 +122,10 @@ class OnnxModel:
         empty = np.zeros((len(sources), *self._empty), dtype=np.float32)
         return Decoding(self, rows[0]["columns"], prompt, dict.fromkeys(self.state_names, empty))
 
-    def _open(self, part: str) -> onnxruntime.InferenceSession:
+    def _open(self, part: str, *, optimise: bool = True) -> onnxruntime.InferenceSession:
         path = self._bundle.file(self._files[part])
+        level = onnxruntime.GraphOptimizationLevel
+        self._options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
         try:
             session = onnxruntime.InferenceSession(
                 str(path),
@@ -182,7 +186,7 @@ def stack(rows: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
 
 def default_threads(parameters: int) -> int:
     """Threads for a model of this size: one if it is small, else two, never more than there are cores."""
-    return min(2, os.cpu_count() or 1) if parameters >= _PARAMETERS_FOR_TWO_THREADS else 1
+    return min(2, os.cpu_count() or 1) if parameters >= _LARGE else 1
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
