@@ -17,7 +17,7 @@ from .bundle import Bundle
 from .confidence import evidence
 from .errors import BundleError, UsageError
 from .naming import with_names
-from .plausibility import nonsense, objections
+from .plausibility import Candidate
 from .search import Hypothesis, beam, greedy, greedy_tokens, length_penalty
 from .session import OnnxModel
 from .steering import Course, Steering
@@ -107,10 +107,10 @@ class Generator:
             began = time.perf_counter()
             found = self._search([encoded[k] for k in rows], settings)
             if settings.second_look and self.tokenizer.kind == "wgsl":
-                found = [self._plausible(encoded[k], rest, settings) for k, rest in zip(rows, found, strict=True)]
+                found = [self._plausible(candidates, settings) for candidates in found]
             ms = (time.perf_counter() - began) * 1000 / len(rows)
-            for k, hypotheses in zip(rows, found, strict=True):
-                answers[k] = self._answer(prompts[k], encoded[k], hypotheses, settings, ms)
+            for k, candidates in zip(rows, found, strict=True):
+                answers[k] = self._answer(prompts[k], candidates, settings, ms)
         return [answers[k] for k in range(len(prompts))]
 
     def stream(self, prompt: str, *, max_tokens: int | None = None, style: str = "full") -> Iterator[str]:
@@ -142,15 +142,20 @@ class Generator:
             return f"the prompt has {len(encoded.ids)} tokens, the model reads {self.tokenizer.max_length}"
         return ""
 
-    def _search(self, encoded: list[EncodedPrompt], settings: GenerationSettings) -> list[list[Hypothesis]]:
+    def _search(self, encoded: list[EncodedPrompt], settings: GenerationSettings) -> list[list[Candidate]]:
         if settings.beam > 1:
-            return [self._beam(encoded[0], settings)]
-        found = self._greedy(encoded, settings)
-        for k, hypothesis in enumerate(found):
-            if not self._is_well_formed(encoded[k], hypothesis):
+            return [self._candidates(encoded[0], self._beam(encoded[0], settings))]
+        found = []
+        for prompt, hypothesis in zip(encoded, self._greedy(encoded, settings), strict=True):
+            candidates = self._candidates(prompt, [hypothesis])
+            if not self._is_well_formed(candidates[0]):
                 # seldom: steering every search by the grammar would give the same answers more slowly
-                found[k] = self._greedy([encoded[k]], settings, steered=True)[0]
-        return [[hypothesis] for hypothesis in found]
+                candidates = self._candidates(prompt, self._greedy([prompt], settings, steered=True))
+            found.append(candidates)
+        return found
+
+    def _candidates(self, encoded: EncodedPrompt, found: Sequence[Hypothesis]) -> list[Candidate]:
+        return [Candidate(self.tokenizer, encoded, hypothesis) for hypothesis in found]
 
     def _greedy(
         self, encoded: list[EncodedPrompt], settings: GenerationSettings, *, steered: bool = False
@@ -180,62 +185,56 @@ class Generator:
     def _guide(self, encoded: EncodedPrompt) -> Course | None:
         return Steering(self._grammar, self.tokenizer, encoded).begin() if self._grammar else None
 
-    def _is_well_formed(self, encoded: EncodedPrompt, hypothesis: Hypothesis) -> bool:
-        if self._grammar is None or not hypothesis.complete:
+    def _is_well_formed(self, candidate: Candidate) -> bool:
+        if self._grammar is None or not candidate.hypothesis.complete or candidate.refuses:
             return True
-        lexemes = self.tokenizer.decode_lexemes(hypothesis.ids, encoded.slots)
-        return lexemes == [UNSUPPORTED] or self._grammar.fault(lexemes) is None
+        return self._grammar.fault(candidate.lexemes) is None
 
-    def _plausible(
-        self, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings
-    ) -> list[Hypothesis]:
-        """The hypotheses, most plausible first; of a wider beam if something speaks against the best one."""
+    def _plausible(self, candidates: list[Candidate], settings: GenerationSettings) -> list[Candidate]:
+        """The candidates, most plausible first; of a wider beam if something speaks against the best one."""
+        best = candidates[0]
         # what the limit cut off has no better: the search would take something shorter, whatever it says
-        if not hypotheses[0].complete:
-            return hypotheses
-        if hypotheses[0].margin >= _SURE and objections(self.tokenizer, encoded, hypotheses[0]) == 0.0:
-            return hypotheses
+        if not best.hypothesis.complete or (best.hypothesis.margin >= _SURE and best.objections == 0.0):
+            return candidates
         if settings.second_look > settings.beam:
-            hypotheses = self._look_again(encoded, hypotheses[0], settings)
-        against = [objections(self.tokenizer, encoded, hypothesis) for hypothesis in hypotheses]
-        order = sorted(range(len(hypotheses)), key=lambda k: against[k] - hypotheses[k].log_probability)
-        return [hypotheses[k] for k in order]
+            candidates = self._look_again(best, settings)
+        return sorted(candidates, key=lambda found: found.objections - found.hypothesis.log_probability)
 
-    def _look_again(self, encoded: EncodedPrompt, best: Hypothesis, settings: GenerationSettings) -> list[Hypothesis]:
+    def _look_again(self, best: Candidate, settings: GenerationSettings) -> list[Candidate]:
         """The most probable answers, not much longer than the best one so far."""
-        limit = min(settings.max_tokens, 2 * len(best.ids) + _LONGER)
+        limit = min(settings.max_tokens, 2 * len(best.hypothesis.ids) + _LONGER)
         # without a length penalty the search ends as soon as no open answer is as probable as the last one found
         wider = replace(settings, beam=settings.second_look, max_tokens=limit, length_penalty=0.0)
         alpha = settings.length_penalty
         found = [
             replace(h, score=h.log_probability / length_penalty(len(h.ids) + int(h.complete), alpha))
-            for h in self._beam(encoded, wider)
+            for h in self._beam(best.encoded, wider)
         ]
-        return found if any(h.complete for h in found) else [best, *found]
+        others = self._candidates(best.encoded, found)
+        return others if any(h.complete for h in found) else [best, *others]
 
-    def _code(self, prompt: str, encoded: EncodedPrompt, hypothesis: Hypothesis, style: str) -> str:
-        lexemes = self.tokenizer.decode_lexemes(hypothesis.ids, encoded.slots)
+    def _code(self, prompt: str, candidate: Candidate, style: str) -> str:
+        lexemes = candidate.lexemes
         if self.tokenizer.kind == "wgsl" and "fn" in lexemes:
             lexemes = with_names(lexemes, prompt, self.tokenizer.is_prompt_word, self.tokenizer.is_answer_lexeme)
         return self.tokenizer.layout(lexemes, style=style)
 
-    def _answer(
-        self, prompt: str, encoded: EncodedPrompt, hypotheses: list[Hypothesis], settings: GenerationSettings, ms: float
-    ) -> Answer:
-        """Hypotheses as code: the best first, then those that read differently."""
-        distinct: dict[str, Hypothesis] = {}
-        for hypothesis in hypotheses:
-            if hypothesis.complete:
-                distinct.setdefault(self._code(prompt, encoded, hypothesis, settings.style), hypothesis)
+    def _answer(self, prompt: str, candidates: list[Candidate], settings: GenerationSettings, ms: float) -> Answer:
+        """Candidates as code: the best first, then those that read differently."""
+        distinct: dict[str, Candidate] = {}
+        for candidate in candidates:
+            if candidate.hypothesis.complete:
+                distinct.setdefault(self._code(prompt, candidate, settings.style), candidate)
         if not distinct:
             return Answer(prompt, None, None, 0.0, ms=ms, reason=f"no end within {settings.max_tokens} tokens")
-        names = len(encoded.slots.values["name"])
-        faults = {code: self._fault(encoded, h) for code, h in distinct.items()}
+        # only where the confidence is the probability to be right, code that cannot compile has none
+        known = self._calibration is not None and self.tokenizer.kind == "wgsl"
+        faults = {code: candidate.fault if known else None for code, candidate in distinct.items()}
         rows = [
-            Alternative(code, h.score, 0.0 if faults[code] else self._confidence(h, names))
-            for code, h in distinct.items()
+            Alternative(code, candidate.hypothesis.score, 0.0 if faults[code] else self._confidence(candidate))
+            for code, candidate in distinct.items()
         ]
-        best, seen = rows[0], evidence(next(iter(distinct.values())), names)
+        best, seen = rows[0], _evidence(next(iter(distinct.values())))
         others = [row for row in rows[1:] if row.code not in ("", UNSUPPORTED) and not faults[row.code]]
         others = others[: settings.n_best - 1]
         found = Answer(prompt, best.code, best.score, best.confidence, others, ms, evidence=seen)
@@ -247,15 +246,10 @@ class Generator:
             return replace(found, code=None, reason=reason, closest=best.code)
         return found
 
-    def _fault(self, encoded: EncodedPrompt, hypothesis: Hypothesis) -> str | None:
-        """Why an answer is surely wrong, where the bundle's confidence is the probability that it is right."""
-        known = self._calibration is not None and self.tokenizer.kind == "wgsl"
-        return nonsense(self.tokenizer, encoded, hypothesis) if known else None
-
-    def _confidence(self, hypothesis: Hypothesis, names: int) -> float:
+    def _confidence(self, candidate: Candidate) -> float:
         if self._calibration is None:
-            return math.exp(hypothesis.log_probability)
-        return self._calibration.probability(evidence(hypothesis, names))
+            return math.exp(candidate.hypothesis.log_probability)
+        return self._calibration.probability(_evidence(candidate))
 
 
 def find_bundle(model: Path | str | None) -> Path:
@@ -270,6 +264,10 @@ def find_bundle(model: Path | str | None) -> Path:
     if _BUNDLED.is_dir():
         return _BUNDLED
     raise BundleError(f"no model: name a bundle with --model DIR or the environment variable {MODEL_VARIABLE}")
+
+
+def _evidence(candidate: Candidate) -> tuple[float, ...]:
+    return evidence(candidate.hypothesis, len(candidate.encoded.slots.values["name"]))
 
 
 def _groups(rows: list[int], lengths: list[int], size: int) -> Iterator[list[int]]:

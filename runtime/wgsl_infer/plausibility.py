@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property
 
 from .english import is_compound
 from .search import Hypothesis
@@ -16,27 +16,45 @@ NO_SENSE = 8.0  # nats: about none of the right answers is refused (tests/runtim
 IGNORED = {"float": 2.0, "hex": 2.0, "name": 2.0, "int": 1.0}
 
 
-def nonsense(tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothesis) -> str | None:
-    """Why a whole answer cannot compile, in a few words; None if nothing speaks against that."""
-    code = tokenizer.decode(hypothesis.ids, encoded.slots)
-    return None if code == UNSUPPORTED else _fault(code, tuple(encoded.slots.values["name"]))
+class Candidate:
+    """What a search found for one prompt, and what can be told of it; each thing is worked out once.
 
+    Args:
+        tokenizer: the bundle's.
+        encoded: the prompt.
+        hypothesis: the answer.
+    """
 
-@lru_cache(maxsize=64)  # an answer is asked about when it is compared with others and when it is given
-def _fault(code: str, known_calls: tuple[str, ...]) -> str | None:
-    return fault(code, known_calls)
+    def __init__(self, tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothesis) -> None:
+        self.encoded, self.hypothesis = encoded, hypothesis
+        self._tokenizer = tokenizer
 
+    @cached_property
+    def lexemes(self) -> list[str]:
+        """The answer in lexemes."""
+        return self._tokenizer.decode_lexemes(self.hypothesis.ids, self.encoded.slots)
 
-def objections(tokenizer: Tokenizer, encoded: EncodedPrompt, hypothesis: Hypothesis) -> float:
-    """What speaks against a hypothesis, in nats to be taken off its log-probability; 0 is nothing."""
-    if not hypothesis.complete:
-        return 2 * NO_SENSE
-    if UNSUPPORTED in tokenizer.decode_lexemes(hypothesis.ids, encoded.slots):
-        return 0.0
-    against = NO_SENSE if nonsense(tokenizer, encoded, hypothesis) else 0.0
-    used = tokenizer.slots_used(hypothesis.ids)
-    for family, values in encoded.slots.values.items():
-        for index, value in enumerate(values):
-            if family in IGNORED and (family, index) not in used and (family != "name" or is_compound(value)):
-                against += IGNORED[family]
-    return against
+    @property
+    def refuses(self) -> bool:
+        """Whether the answer is that there is none."""
+        return self.lexemes == [UNSUPPORTED]
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Why a whole answer in WGSL cannot compile, in a few words; None if nothing speaks against that."""
+        return None if self.refuses else fault(self.lexemes, self.encoded.slots.values["name"])
+
+    @cached_property
+    def objections(self) -> float:
+        """What speaks against the answer, in nats to be taken off its log-probability; 0 is nothing."""
+        if not self.hypothesis.complete:
+            return 2 * NO_SENSE
+        if self.refuses:
+            return 0.0
+        against = NO_SENSE if self.fault else 0.0
+        used = self._tokenizer.slots_used(self.hypothesis.ids)
+        for family, values in self.encoded.slots.values.items():
+            for index, value in enumerate(values):
+                if family in IGNORED and (family, index) not in used and (family != "name" or is_compound(value)):
+                    against += IGNORED[family]
+        return against

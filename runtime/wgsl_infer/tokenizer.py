@@ -128,7 +128,7 @@ class Tokenizer:
         """All tokens that an answer to some prompt may hold, and the special ones: all but words of prompts alone."""
         return [*self._reserved_and(ANSWER), *range(self.phrases.first, len(self))]
 
-    @property
+    @cached_property
     def spelling_ids(self) -> tuple[int, range]:
         """The token that a lexeme outside the vocabulary begins with, and those of its letters."""
         spell = self.ids[SPELL]
@@ -261,12 +261,18 @@ class Tokenizer:
 
     def answer_mask(self, values: slots.Slots) -> NDArray[np.bool_]:
         """Which tokens an answer to this prompt may hold, [V]: lexemes, spelling, `<eos>` and the slots it has."""
+        mask = self._always.copy()
+        mask[[self.ids[token] for token in values.references()]] = True
+        return mask
+
+    @cached_property
+    def _always(self) -> NDArray[np.bool_]:
+        """The tokens that an answer to any prompt may hold."""
         mask = np.zeros(len(self), dtype=np.bool_)
         spell, letters = self.spelling_ids
         mask[[EOS, self.ids[UNSUPPORTED], spell, *letters]] = True
         mask[self.answer_ids] = True
         mask[self.phrases.first :] = True
-        mask[[self.ids[token] for token in values.references()]] = True
         return mask
 
     # -- files

@@ -72,7 +72,8 @@ def test_what_cannot_compile_is_withheld_and_no_alternative(
     generate = Generator(calibrated(bundle_folder, tmp_path / "b", bias=5.0, threshold=0.1))
     best, *others = generate(KNOWN, beam=4, n_best=4).codes
     assert best == "normalize(v)" and others
-    monkeypatch.setattr("wgsl_infer.generator.nonsense", lambda *answer: "there is no function `n`")
+    monkeypatch.setattr("wgsl_infer.plausibility.Candidate.fault", "there is no function `n`")
+    monkeypatch.setattr("wgsl_infer.plausibility.NO_SENSE", 0.0)
     answer = generate(KNOWN, beam=4, n_best=4)
     assert (answer.code, answer.confidence, answer.alternatives) == (None, 0.0, [])
     assert answer.reason == "it would not compile: there is no function `n`"

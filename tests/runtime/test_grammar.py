@@ -183,9 +183,9 @@ def test_a_malformed_answer_is_searched_again(generator: Generator, monkeypatch:
     whole = generator._is_well_formed
     seen = []
 
-    def refuse_first(encoded: Any, hypothesis: Any) -> bool:
-        seen.append(hypothesis)
-        return len(seen) > 1 and whole(encoded, hypothesis)
+    def refuse_first(candidate: Any) -> bool:
+        seen.append(candidate)
+        return len(seen) > 1 and whole(candidate)
 
     monkeypatch.setattr(generator, "_is_well_formed", refuse_first)
     steered = []

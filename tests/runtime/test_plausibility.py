@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from wgsl_infer import Generator, plausibility
+from wgsl_infer.lexemes import split
 from wgsl_infer.search import Hypothesis
 from wgsl_infer.tokenizer import UNSUPPORTED
-
-
-@pytest.fixture(autouse=True)
-def fresh_faults() -> Iterator[None]:
-    """Nothing is remembered from one test's idea of a fault to the next."""
-    plausibility._fault.cache_clear()
-    yield
-    plausibility._fault.cache_clear()
 
 
 def test_an_answer_that_makes_no_sense_yields_to_the_next(
@@ -26,8 +18,7 @@ def test_an_answer_that_makes_no_sense_yields_to_the_next(
     prompt = "dot product of a_b and c_d"
     usual = generator(prompt, beam=4, n_best=3)
     assert usual.alternatives
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no" if code == usual.code else None)
-    plausibility._fault.cache_clear()
+    monkeypatch.setattr(plausibility, "fault", lambda lexemes, calls: "no" if lexemes == split(usual.code) else None)
     monkeypatch.setattr(plausibility, "NO_SENSE", 1e6)
     monkeypatch.setattr(plausibility, "IGNORED", {})
     assert generator(prompt, second_look=0).code == usual.code
@@ -38,13 +29,13 @@ def test_an_answer_that_makes_no_sense_yields_to_the_next(
 
 def test_where_nothing_makes_sense_the_best_answer_stays(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = generator("dot product of a_b and c_d")
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no")
+    monkeypatch.setattr(plausibility, "fault", lambda lexemes, calls: "no")
     assert generator("dot product of a_b and c_d", second_look=4).code == usual.code
 
 
 def test_functions_that_the_prompt_names_are_no_nonsense(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: seen.append(list(calls)))
+    monkeypatch.setattr(plausibility, "fault", lambda lexemes, calls: seen.append(list(calls)))
     generator("dot product of a_b and c_d", second_look=4)
     assert seen == [["a_b", "c_d"]]
 
@@ -65,7 +56,7 @@ def test_what_an_answer_ignores_speaks_against_it(generator: Generator, prompt: 
     encoded = generator.tokenizer.encode_prompt(prompt)
     ids = generator.tokenizer.encode_answer(code, encoded.slots)[1:-1]
     hypothesis = Hypothesis(tuple(ids), -1.0, -1.0, complete=True)
-    assert plausibility.objections(generator.tokenizer, encoded, hypothesis) == against
+    assert plausibility.Candidate(generator.tokenizer, encoded, hypothesis).objections == against
 
 
 def test_the_second_look_does_not_run_on(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +68,7 @@ def test_the_second_look_does_not_run_on(generator: Generator, monkeypatch: pyte
         return really(self, encoded, settings)
 
     monkeypatch.setattr(Generator, "_beam", watched)
-    monkeypatch.setattr(plausibility, "fault", lambda code, calls: "no")
+    monkeypatch.setattr(plausibility, "fault", lambda lexemes, calls: "no")
     answer = generator("dot product of a_b and c_d", second_look=5)
     ((width, limit),) = limits
     assert width == 5 and limit < generator.settings().max_tokens

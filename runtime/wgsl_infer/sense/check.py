@@ -7,8 +7,9 @@ components that a vector does not have. Then types are tried for them: one for a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+from ..lexemes import split
 from .expressions import Nonsense, Tree
 from .program import Program
 from .syntax import parse
@@ -25,14 +26,15 @@ _RARE: list[Type] = [
 _TRIES = 1200  # behind which an answer is given the benefit of the doubt
 
 
-def fault(code: str, known_calls: Collection[str] = ()) -> str | None:
+def fault(code: str | Sequence[str], known_calls: Collection[str] = ()) -> str | None:
     """What is wrong with an answer, in a few words; None if it makes sense.
 
     Args:
+        code: the answer, or its lexemes.
         known_calls: functions that may be called without being declared: those that the prompt names.
     """
     try:
-        trees = parse(code)
+        trees = parse(split(code) if isinstance(code, str) else code)
         names = _free_names(trees, {}, known_calls)
     except Nonsense as error:
         return str(error)

@@ -5,21 +5,20 @@ They are tuples whose first entry says what they are; see the methods that make 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ..lexemes import split
 from .expressions import ExpressionParser, Nonsense, Tree
 
 _ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="}
 
 
-def parse(code: str) -> list[Tree]:
+def parse(lexemes: Sequence[str]) -> list[Tree]:
     """Declarations and statements, or one ("value", expression).
 
     Raises:
         Nonsense: it is not WGSL.
     """
-    parser = _Parser(split(code))
+    parser = _Parser(list(lexemes))
     if not {";", "{"} & set(parser.lexemes):
         tree = parser.expression()
         if parser.place < len(parser.lexemes):
