@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from wgsl_infer import __version__
 from wgsl_infer.errors import WgslInferError
 
-from .config import Config, load_config
+from .cli_options import configured, load, training_options
 from .errors import ArtefactError
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _EPILOG = """\b
 Exit status:
@@ -64,41 +61,6 @@ def pipeline() -> None:
     """
 
 
-def _configured(function: F) -> F:
-    """The options that name a configuration."""
-    function = click.option(
-        "overrides",
-        "--set",
-        multiple=True,
-        metavar="TABLE.KEY=VALUE",
-        help="Change one setting for this run; may be repeated.",
-    )(function)
-    return click.option(
-        "--config",
-        "path",
-        required=True,
-        envvar="PIPELINE_CONFIG",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The configuration, TOML; also the environment variable PIPELINE_CONFIG.",
-    )(function)
-
-
-def _training_options(function: F) -> F:
-    function = click.option("--tensorboard", is_flag=True, help="Also write TensorBoard event files.")(function)
-    function = click.option("--device", help="auto, cpu, cuda or mps; short for --set training.device=...")(function)
-    return click.option("--epochs", type=int, help="Short for --set training.num_epochs=N.")(function)
-
-
-def _load(path: Path, overrides: tuple[str, ...], epochs: int | None = None, device: str | None = None) -> Config:
-    given = [*overrides]
-    if epochs is not None:
-        given.append(f"training.num_epochs={epochs}")
-    if device is not None:
-        given.append(f"training.device={device}")
-    return load_config(path, given)
-
-
 @pipeline.command()
 @click.argument("name")
 @click.option(
@@ -128,20 +90,20 @@ def check() -> None:
 
 
 @pipeline.command()
-@_configured
+@configured
 def show(path: Path, overrides: tuple[str, ...]) -> None:
     """Print every setting and what training with them costs."""
     from .cost import describe
     from .render import render_config
 
-    config = _load(path, overrides)
+    config = load(path, overrides)
     click.echo(render_config(config))
     for line in describe(config):
         click.echo(line)
 
 
 @pipeline.command()
-@_configured
+@configured
 def preprocess(path: Path, overrides: tuple[str, ...]) -> None:
     """Turn the corpus into Parquet shards and a tokenizer.
 
@@ -149,12 +111,12 @@ def preprocess(path: Path, overrides: tuple[str, ...]) -> None:
     """
     from .stages import run_preprocess
 
-    run_preprocess(_load(path, overrides), click.echo)
+    run_preprocess(load(path, overrides), click.echo)
 
 
 @pipeline.command()
-@_configured
-@_training_options
+@configured
+@training_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint, bit for bit.")
 @click.option(
     "--from",
@@ -178,7 +140,7 @@ def train(
     """
     from .stages import run_train
 
-    config = _load(path, overrides, epochs, device)
+    config = load(path, overrides, epochs, device)
     if resume and start:
         raise click.UsageError("--resume goes on with this run, --from begins another: only one of them is possible")
     if not run_train(config, resume=resume, tensorboard=tensorboard, start=start):
@@ -187,32 +149,49 @@ def train(
 
 
 @pipeline.command()
-@_configured
+@configured
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
+def average(path: Path, overrides: tuple[str, ...], runs: tuple[Path, ...]) -> None:
+    """Average the best weights of RUNs that began at the same ones (train --from) and differ in their seeds.
+
+    The average becomes the best checkpoint of the configuration's own run, which may have none yet.
+    """
+    from .averaging import average as run_average
+
+    if len(runs) < 2:
+        raise click.UsageError("it takes two runs or more to average")
+    config = load(path, overrides)
+    run_average(config, runs, click.echo)
+    click.echo(f"Wrote {config.checkpoint_folder}")
+
+
+@pipeline.command()
+@configured
 @click.option("--force", is_flag=True, help="Replace a bundle that is already there.")
 def export(path: Path, overrides: tuple[str, ...], force: bool) -> None:
     """Write the best checkpoint as a bundle, after proving that it computes what the model does."""
     from wgsl_export import export_bundle
 
-    config = _load(path, overrides)
+    config = load(path, overrides)
     export_bundle(config, force=force, say=click.echo)
     click.echo(f'now: wgsl-infer --model {config.bundle_folder} "..."')
 
 
 @pipeline.command()
-@_configured
+@configured
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a bundle that is already there.")
 def ship(path: Path, overrides: tuple[str, ...], folder: Path, force: bool) -> None:
     """Copy the bundle to FOLDER without what answering does not need: one precision, no safetensors."""
     from wgsl_export import ship_bundle
 
-    manifest = ship_bundle(_load(path, overrides).bundle_folder, folder, force=force)
+    manifest = ship_bundle(load(path, overrides).bundle_folder, folder, force=force)
     size = sum(entry["bytes"] for entry in manifest["files"].values()) + (folder / "manifest.json").stat().st_size
     click.echo(f"{size / 1e6:.2f} MB in {folder}")
 
 
 @pipeline.command()
-@_configured
+@configured
 @click.argument("pairs", nargs=-1, type=click.Path(exists=True, path_type=Path))
 def calibrate(path: Path, overrides: tuple[str, ...], pairs: tuple[Path, ...]) -> None:
     """Fit the bundle's confidence on pairs it was not trained on.
@@ -222,11 +201,11 @@ def calibrate(path: Path, overrides: tuple[str, ...], pairs: tuple[Path, ...]) -
     """
     from .evaluation import calibrate as run_calibration
 
-    run_calibration(_load(path, overrides), pairs, click.echo)
+    run_calibration(load(path, overrides), pairs, click.echo)
 
 
 @pipeline.command()
-@_configured
+@configured
 @click.option(
     "--part",
     "parts",
@@ -257,19 +236,19 @@ def evaluate(
     command = shlex.join(["pipeline", *sys.argv[1:]])
     chosen = tuple(dict.fromkeys(parts)) or DEFAULT_PARTS
     options = Options(chosen, limit, bundle, precision, beam, command)
-    run_evaluation(_load(path, overrides), options, click.echo)
+    run_evaluation(load(path, overrides), options, click.echo)
 
 
 @pipeline.command()
-@_configured
-@_training_options
+@configured
+@training_options
 def run(path: Path, overrides: tuple[str, ...], epochs: int | None, device: str | None, tensorboard: bool) -> None:
     """Run all stages, skipping those whose inputs have not changed and resuming what was interrupted."""
     from wgsl_export import export_bundle
 
     from .stages import bundle_is_current, data_is_current, run_preprocess, run_train, training_status
 
-    config = _load(path, overrides, epochs, device)
+    config = load(path, overrides, epochs, device)
     if data_is_current(config):
         click.echo(f"preprocess: {config.data_folder} is up to date")
     else:
@@ -288,7 +267,7 @@ def run(path: Path, overrides: tuple[str, ...], epochs: int | None, device: str 
 
 
 @pipeline.command()
-@_configured
+@configured
 def validate(path: Path, overrides: tuple[str, ...]) -> None:
     """Compile every WGSL code of the corpus with naga and name those that fail.
 
@@ -298,7 +277,7 @@ def validate(path: Path, overrides: tuple[str, ...]) -> None:
     """
     from .stages import validate_corpus
 
-    config = _load(path, overrides)
+    config = load(path, overrides)
     failures, count = validate_corpus(config)
     for failure in failures:
         click.echo(failure)

@@ -15,7 +15,6 @@ import torch
 
 from builders import PAIRS, invoke, refused, succeed, tree, write_config, write_corpus
 from wgsl_infer import __version__, validation
-from wgsl_pipeline import cli
 from wgsl_pipeline import train as train_module
 from wgsl_pipeline.cli import pipeline
 
@@ -263,5 +262,5 @@ def test_a_bug_is_not_dressed_up_as_a_users_mistake(ready: Path, monkeypatch: py
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "load_config", broken)
+    monkeypatch.setattr("wgsl_pipeline.cli_options.load_config", broken)
     assert isinstance(invoke("show", "--config", ready).exception, ZeroDivisionError)
