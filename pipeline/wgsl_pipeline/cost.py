@@ -31,7 +31,9 @@ def describe(config: Config) -> Iterator[str]:
     yield f"Parameters: {parameters:,} (vocabulary {len(corpus.tokenizer):,})"
     yield f"Memory: weights {weights:,.0f} MB; training about {weights * _TRAINING_COPIES + activations:,.0f} MB"
     yield f"Disk: {weights * 3:,.0f} MB a checkpoint, {weights:,.0f} MB for the best"
-    yield f"Updates: {batches:,} batches an epoch of {train:,} pairs, {batches * config.training.num_epochs:,} in all"
+    updates = batches * config.training.num_epochs
+    updates = min(updates, config.training.max_steps or updates)
+    yield f"Updates: {batches:,} batches an epoch of {train:,} pairs, {updates:,} in all"
 
 
 def activation_bytes(config: Config, corpus: Corpus) -> float:

@@ -92,6 +92,9 @@ class Training:
     """[training]"""
 
     num_epochs: int = setting(100, "passes over the training pairs", low=1, high=1_000_000)
+    max_steps: int = setting(
+        0, "updates after which training ends, in the middle of an epoch; 0: none", low=0, high=1_000_000_000
+    )
     batch_size: int = setting(16, "pairs in one update, over all processes together", low=1, high=65536)
     learning_rate: float = setting(1e-4, "highest learning rate, reached after the warm-up", low=1e-9, high=1.0)
     optimizer: str = setting("adamw", "AdamW; biases, norms and embeddings are not decayed", choices=("adamw",))

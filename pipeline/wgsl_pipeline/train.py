@@ -86,7 +86,7 @@ def train(config: Config, *, resume: bool = False, start: Path | None = None, te
             finally:
                 run.report.close(run.state.history or [])
         _save(run)
-        if run.state.epoch < config.training.num_epochs:
+        if run.state.epoch < config.training.num_epochs and not 0 < config.training.max_steps <= run.state.step:
             run.report.say(f"INFO Early stopping triggered after {run.state.epoch} epochs")
         run.report.say(f"Best loss: {run.state.best_loss:.4f} (epoch {run.state.best_epoch})")
         return run.state
@@ -169,7 +169,8 @@ def is_finished(state: State, settings: Training) -> bool:
     """Whether a run that stands there has had all its epochs, or has waited long enough for a better one."""
     waited = state.epoch - state.best_epoch
     patient = not settings.early_stopping or state.best_epoch == 0 or waited < settings.early_stopping_patience
-    return state.batch == 0 and (state.epoch >= settings.num_epochs or not patient)
+    spent = 0 < settings.max_steps <= state.step
+    return state.batch == 0 and (state.epoch >= settings.num_epochs or spent or not patient)
 
 
 def _epoch(run: Run) -> None:
@@ -180,6 +181,9 @@ def _epoch(run: Run) -> None:
     state, settings = run.state, run.config.training
     order = run.train.order(settings.batch_size, settings.seed, state.epoch)
     total_steps = settings.num_epochs * len(order)
+    if settings.max_steps:
+        total_steps = min(total_steps, settings.max_steps)
+        order = order[: settings.max_steps - (state.step - state.batch)]
     norm = torch.zeros(())
     began = time.perf_counter() - state.seconds
     run.parallel.train()
@@ -203,7 +207,7 @@ def _epoch(run: Run) -> None:
         "learning_rate": run.optimizer.param_groups[0]["lr"],
         "gradient_norm": float(norm),
         "seconds": round(seconds, 3),
-        "pairs_per_second": round(len(run.train) / seconds, 1),
+        "pairs_per_second": round(sum(map(len, order)) / seconds, 1),
     }
     state.epoch += 1
     state.batch, state.loss_sum, state.tokens, state.seconds = 0, 0.0, 0, 0.0

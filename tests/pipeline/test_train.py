@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -53,6 +54,19 @@ def test_the_same_configuration_gives_the_same_run_and_another_seed_another(tmp_
         train(config)
     assert_same_run(one, other)
     assert figures(one)[0]["train_loss"] != figures(third)[0]["train_loss"]
+
+
+def test_a_limit_on_updates_ends_the_schedule_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    changes = {"training.num_epochs": 5, "training.schedule": "linear", "training.min_learning_rate": 0.0}
+    config = prepared(tmp_path, changes | {"training.batch_size": 2, "training.warmup_steps": 0})
+    whole = len(Corpus.open(config.data_folder).pairs("train").order(2, 0, 0))
+    limited = dataclasses.replace(config.training, max_steps=whole + 2)
+    config = dataclasses.replace(config, training=limited)
+    state = train(config)
+    assert (state.step, state.epoch, len(figures(config))) == (whole + 2, 2, 2)
+    assert figures(config)[-1]["learning_rate"] == pytest.approx(limited.learning_rate / (whole + 2))
+    assert is_finished(state, limited)
+    assert train(config, resume=True).step == whole + 2
 
 
 @pytest.mark.parametrize(
