@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from wgsl_infer.english import is_compound
-from wgsl_infer.tokenizer import UNSUPPORTED
+from wgsl_infer.tokens import UNSUPPORTED
 from wgsl_pipeline.config import load_config
 from wgsl_pipeline.corpus import corpus_files, read_examples
 from wgsl_pipeline.dataset import Corpus

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wgsl_infer import Tokenizer
-from wgsl_infer.tokenizer import ANSWER, NAME, PROMPT
+from wgsl_infer.tokens import ANSWER, NAME, PROMPT
 
 Run = Callable[..., tuple[int, str, str]]  # the command: arguments to (exit status, stdout, stderr)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from wgsl_infer.bundle import Bundle
-from wgsl_infer.tokenizer import EOS, PAD, SOS, UNK
+from wgsl_infer.tokens import EOS, PAD, SOS, UNK
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.positions import sinusoids
 from wgsl_pipeline.settings import Model as ModelSettings

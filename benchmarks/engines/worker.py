@@ -119,7 +119,7 @@ def torch_eager(bundle: Path, threads: int) -> Decode:
 
 def _between(row: list[int]) -> list[int]:
     """The tokens between `<sos>` and `<eos>`."""
-    from wgsl_infer.tokenizer import EOS
+    from wgsl_infer.tokens import EOS
 
     return row[1 : row.index(EOS) if EOS in row else None]
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from wgsl_infer.tokenizer import EOS, REFUSAL, SOS
+from wgsl_infer.tokens import EOS, REFUSAL, SOS
 
 from .layers import Network
 from .onnx_format import Graph

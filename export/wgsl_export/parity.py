@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from wgsl_infer.search import Hypothesis, StepModel, greedy, pad
 from wgsl_infer.session import OnnxModel
-from wgsl_infer.tokenizer import EOS, SOS, Tokenizer
+from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokens import EOS, SOS
 from wgsl_pipeline.decoding import TorchDecoding
 from wgsl_pipeline.errors import ParityError
 from wgsl_pipeline.model import Transformer

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wgsl_infer.errors import TokenizerError
-from wgsl_infer.tokenizer import PAD, Tokenizer
+from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokens import PAD
 
 from .errors import ArtefactError
 from .files import read_json

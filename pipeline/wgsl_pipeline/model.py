@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 
 from .deepnet import ResidualScaling, initialise_layer
 from .dropout import Dropout

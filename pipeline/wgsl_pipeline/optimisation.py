@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 
 from .dataset import Pairs
 from .devices import autocast

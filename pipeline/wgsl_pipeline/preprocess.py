@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from wgsl_infer.errors import TokenizerError
-from wgsl_infer.tokenizer import UNSUPPORTED, Tokenizer
+from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokens import UNSUPPORTED
 
 from .config import Config
 from .corpus import corpus_files, read_examples

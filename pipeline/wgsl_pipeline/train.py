@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 
 from .checkpoint import CheckpointFolder, State, load_training, parameters, read_state
 from .config import Config

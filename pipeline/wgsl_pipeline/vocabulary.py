@@ -15,7 +15,8 @@ from itertools import islice
 from wgsl_infer.english import pieces
 from wgsl_infer.lexemes import is_word
 from wgsl_infer.phrases import Merge
-from wgsl_infer.tokenizer import ANSWER, LANGUAGES, NAME, PROMPT, UNSUPPORTED, Tokenizer, reserved_tokens
+from wgsl_infer.tokenizer import LANGUAGES, Tokenizer
+from wgsl_infer.tokens import ANSWER, NAME, PROMPT, UNSUPPORTED, reserved_tokens
 from wgsl_infer.wgsl_words import is_predeclared, is_swizzle
 
 from .phrases import learn_merges

@@ -21,7 +21,8 @@ from .plausibility import Candidate
 from .search import Hypothesis, beam, greedy, greedy_tokens, length_penalty
 from .session import OnnxModel
 from .steering import Course, Steering
-from .tokenizer import UNSUPPORTED, EncodedPrompt
+from .tokenizer import EncodedPrompt
+from .tokens import UNSUPPORTED
 
 MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"

@@ -7,7 +7,8 @@ from functools import cached_property
 from .english import is_compound
 from .search import Hypothesis
 from .sense import fault
-from .tokenizer import UNSUPPORTED, EncodedPrompt, Tokenizer
+from .tokenizer import EncodedPrompt, Tokenizer
+from .tokens import UNSUPPORTED
 
 NO_SENSE = 8.0  # nats: about none of the right answers is refused (tests/runtime/test_sense.py)
 # Nats for each value of the prompt that the answer does not take over. Of 4,000 hand-written pairs 3 % ignore a decimal

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .tokenizer import EOS, PAD, REFUSAL, SOS
+from .tokens import EOS, PAD, REFUSAL, SOS
 
 if TYPE_CHECKING:  # it takes longer to import than all of this package
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ import onnxruntime
 from .bundle import MANIFEST, Bundle
 from .errors import BundleError, UsageError
 from .search import Hypothesis, length_penalty
-from .tokenizer import EOS
+from .tokens import EOS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

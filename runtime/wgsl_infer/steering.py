@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .grammar import Grammar, State
-from .tokenizer import EOS, UNSUPPORTED, EncodedPrompt, Tokenizer
+from .tokenizer import EncodedPrompt, Tokenizer
+from .tokens import EOS, UNSUPPORTED
 
 
 class Course:

@@ -23,29 +23,26 @@ from .english import Piece, pieces
 from .errors import TokenizerError
 from .layout import layout, shorten
 from .phrases import Merge, Phrases
+from .tokens import (
+    ANSWER,
+    EOS,
+    NAME,
+    PAD,
+    PROMPT,
+    SOS,
+    SPELL,
+    SPELLED,
+    UNK,
+    UNSUPPORTED,
+    WORD_LITERALS,
+    reserved_tokens,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 1
-PAD, UNK, SOS, EOS = range(4)
-SPECIAL_TOKENS = ("<pad>", "<unk>", "<sos>", "<eos>")
-UNSUPPORTED = "<unsupported>"
-REFUSAL = len(SPECIAL_TOKENS)  # the token of <unsupported>
-SPELL = "<spell>"
-_SPELLED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-"
 _SLOT = re.compile(r"<(name|int|float|percent|hex)(\d+)[:>]")
-_WORD_LITERALS = sorted(slots.WORD_NUMBERS) + [f"{n}u" for n in range(5)]
-
-# What a token of the vocabulary can be: a word of prompts, the same that may also be a name and then carries a slot
-# along, a lexeme of answers, or several of these.
-PROMPT, NAME, ANSWER = 1, 2, 4
-
-
-def reserved_tokens() -> list[str]:
-    """The tokens every tokenizer starts with, in order: special ones, slots, spelled letters, the small numbers."""
-    spelled = [f"<char:{c}>" for c in _SPELLED]
-    return [*SPECIAL_TOKENS, UNSUPPORTED, *slots.all_tokens(), SPELL, *spelled, *_WORD_LITERALS]
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class Tokenizer:
         self._prompt_words = {t: self.ids[t] for t, use in rows if use & PROMPT}
         self._names = {t for t, use in rows if use & NAME}
         self._answer_lexemes = {t: self.ids[t] for t, use in rows if use & ANSWER}
-        self._answer_lexemes |= {t: self.ids[t] for t in _WORD_LITERALS}
+        self._answer_lexemes |= {t: self.ids[t] for t in WORD_LITERALS}
         self.phrases = Phrases(len(self.tokens), merges)
 
     def __len__(self) -> int:
@@ -132,7 +129,7 @@ class Tokenizer:
     def spelling_ids(self) -> tuple[int, range]:
         """The token that a lexeme outside the vocabulary begins with, and those of its letters."""
         spell = self.ids[SPELL]
-        return spell, range(spell + 1, spell + 1 + len(_SPELLED))
+        return spell, range(spell + 1, spell + 1 + len(SPELLED))
 
     def letter(self, token: int) -> str:
         """The character that a token of a spelled lexeme stands for; nothing for any other token."""

@@ -16,7 +16,7 @@ from wgsl_export.network import decoder_graph, encoder_graph
 from wgsl_export.parity import TOLERANCE
 from wgsl_export.weights import plain_weights
 from wgsl_infer.search import pad
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 from wgsl_pipeline.model import Transformer
 
 KINDS = [

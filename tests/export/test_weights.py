@@ -10,7 +10,7 @@ import torch
 
 from builders import small_model
 from wgsl_export.weights import plain_weights
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 from wgsl_pipeline.deepnet import ResidualScaling
 from wgsl_pipeline.model import LAYER_NORM_EPSILON, Transformer
 from wgsl_pipeline.positions import sinusoids

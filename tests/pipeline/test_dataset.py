@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from builders import PAIRS, Pair, small_config, write_corpus
-from wgsl_infer.tokenizer import EOS, PAD, SOS
+from wgsl_infer.tokens import EOS, PAD, SOS
 from wgsl_pipeline.config import Config
 from wgsl_pipeline.dataset import Corpus, Pairs, Rows
 from wgsl_pipeline.errors import ArtefactError

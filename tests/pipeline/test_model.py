@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from builders import small_model
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 from wgsl_pipeline.deepnet import ResidualScaling
 from wgsl_pipeline.model import Transformer, count_parameters
 from wgsl_pipeline.positions import RelativeBias, sinusoids

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from builders import small_model
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 from wgsl_pipeline.dataset import Pairs, Rows
 from wgsl_pipeline.optimisation import Answers, evaluate_loss, learning_rate, make_optimizer, summed_loss
 from wgsl_pipeline.settings import Training

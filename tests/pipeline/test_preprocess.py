@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import PAIRS, Pair, prompts, small_config, tree, write_corpus
-from wgsl_infer.tokenizer import ANSWER, PROMPT, Tokenizer
+from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokens import ANSWER, PROMPT
 from wgsl_pipeline import preprocess as module
 from wgsl_pipeline import spool
 from wgsl_pipeline.config import Config

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builders import prompts
-from wgsl_infer.tokenizer import EOS, SOS
+from wgsl_infer.tokens import EOS, SOS
 from wgsl_pipeline.config import Config, load_config
 from wgsl_pipeline.dataset import Corpus
 from wgsl_pipeline.preprocess import PARTS, Report, preprocess

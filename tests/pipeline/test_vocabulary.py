@@ -8,7 +8,8 @@ import pytest
 
 from builders import PAIRS, Pair
 from wgsl_infer.errors import TokenizerError
-from wgsl_infer.tokenizer import ANSWER, NAME, PROMPT, UNSUPPORTED, Tokenizer, reserved_tokens
+from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokens import ANSWER, NAME, PROMPT, UNSUPPORTED, reserved_tokens
 from wgsl_pipeline.settings import TokenizerSettings
 from wgsl_pipeline.vocabulary import learn_tokenizer
 

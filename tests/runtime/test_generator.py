@@ -13,7 +13,7 @@ import pytest
 from wgsl_infer import Answer, BundleError, Generator, UsageError
 from wgsl_infer import generator as generator_module
 from wgsl_infer.generator import MODEL_VARIABLE, find_bundle
-from wgsl_infer.tokenizer import UNSUPPORTED
+from wgsl_infer.tokens import UNSUPPORTED
 
 Pairs = list[tuple[str, str]]
 

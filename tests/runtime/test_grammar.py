@@ -17,7 +17,8 @@ from wgsl_infer.grammar import Grammar, classes
 from wgsl_infer.lexemes import split
 from wgsl_infer.search import Guide, beam, greedy
 from wgsl_infer.steering import Course, Steering
-from wgsl_infer.tokenizer import EOS, PAD, UNK, Tokenizer
+from wgsl_infer.tokenizer import Tokenizer
+from wgsl_infer.tokens import EOS, PAD, UNK
 
 
 @pytest.fixture(scope="module")

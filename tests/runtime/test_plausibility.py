@@ -9,7 +9,7 @@ import pytest
 from wgsl_infer import Generator, plausibility
 from wgsl_infer.lexemes import split
 from wgsl_infer.search import Hypothesis
-from wgsl_infer.tokenizer import UNSUPPORTED
+from wgsl_infer.tokens import UNSUPPORTED
 
 
 def test_an_answer_that_makes_no_sense_yields_to_the_next(

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wgsl_infer.search import Hypothesis, beam, greedy, greedy_tokens, length_penalty, masked_log_softmax, pad
-from wgsl_infer.tokenizer import EOS, PAD, SOS, UNK
+from wgsl_infer.tokens import EOS, PAD, SOS, UNK
 
 A, B, C = 4, 5, 6
 VOCABULARY = 7

@@ -13,7 +13,7 @@ from wgsl_infer import BundleError, Generator, UsageError
 from wgsl_infer.bundle import Bundle
 from wgsl_infer.search import greedy
 from wgsl_infer.session import OnnxModel, default_threads
-from wgsl_infer.tokenizer import EOS, SOS
+from wgsl_infer.tokens import EOS, SOS
 
 PROMPTS = [[210, 211, 212, 213, EOS], [220, 221, EOS], [230, 231, 232, EOS]]
 

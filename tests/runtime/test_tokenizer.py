@@ -8,7 +8,7 @@ import pytest
 from runtime_builders import VOCABULARY, make, merge_of
 from wgsl_infer import Tokenizer, TokenizerError
 from wgsl_infer.slots import Slots
-from wgsl_infer.tokenizer import ANSWER, EOS, PAD, PROMPT, SOS, SPECIAL_TOKENS, SPELL, UNK, UNSUPPORTED
+from wgsl_infer.tokens import ANSWER, EOS, PAD, PROMPT, SOS, SPECIAL_TOKENS, SPELL, UNK, UNSUPPORTED
 
 TOKENIZER = make()
 BLANK = Tokenizer([], [])

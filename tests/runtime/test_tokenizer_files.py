@@ -10,7 +10,7 @@ import pytest
 
 from runtime_builders import VOCABULARY, make, merge_of
 from wgsl_infer import Tokenizer, TokenizerError
-from wgsl_infer.tokenizer import PROMPT
+from wgsl_infer.tokens import PROMPT
 
 RULES: list[dict[str, Any]] = [
     {"learned": ["b", *list(VOCABULARY)[1:]]},

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wgsl_infer import Generator
 from wgsl_infer.bundle import MANIFEST
 from wgsl_infer.confidence import FEATURES, Calibration
-from wgsl_infer.tokenizer import UNSUPPORTED
+from wgsl_infer.tokens import UNSUPPORTED
 
 from ..config import Config
 from ..corpus import corpus_files, read_examples

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wgsl_infer.slots import Slots
-from wgsl_infer.tokenizer import EOS, UNSUPPORTED
+from wgsl_infer.tokens import EOS, UNSUPPORTED
 
 from ..dataset import Corpus, Rows
 from ..errors import ArtefactError

@@ -14,7 +14,7 @@ import numpy as np
 
 from wgsl_infer import Generator, __version__
 from wgsl_infer.bundle import MANIFEST, file_hash
-from wgsl_infer.tokenizer import UNSUPPORTED
+from wgsl_infer.tokens import UNSUPPORTED
 
 from ..checkpoint import MODEL, CheckpointFolder, load_model
 from ..config import Config

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from wgsl_infer.tokenizer import PAD
+from wgsl_infer.tokens import PAD
 
 from ..dataset import Pairs
 from ..model import Transformer
