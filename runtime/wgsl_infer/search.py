@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # it takes longer to import than all of this package
 
 _GROWS = 8  # tokens by which an open hypothesis may grow beyond twice its length
 _HOPELESS = 12.0  # nats by which every open hypothesis is less probable than the best finished one
+_SAMPLE = 4096  # values among which a bound for the largest of all is looked for
 _LOOKED_AT = 16  # candidates for each hypothesis of a guided beam, at most, unless none of them is admitted
 
 
@@ -82,9 +83,9 @@ def length_penalty(length: int, alpha: float) -> float:
 
 def masked_log_softmax(logits: Floats, mask: Mask) -> Floats:
     """Log-probabilities of what is allowed, minus infinity for the rest. [B, A] and [B, A] or [A] -> [B, A]."""
-    allowed = np.where(mask, logits, np.float32(-np.inf))
-    allowed -= allowed.max(axis=-1, keepdims=True)
-    allowed -= np.log(np.exp(allowed).sum(axis=-1, keepdims=True))
+    allowed: Floats = np.where(mask, logits, np.float32(-np.inf))
+    largest = allowed.max(axis=-1, keepdims=True)
+    allowed -= largest + np.log(np.exp(allowed - largest).sum(axis=-1, keepdims=True))
     return allowed
 
 
@@ -239,24 +240,24 @@ def beam(
         first = log_probabilities.argmax(axis=-1)
         tops = log_probabilities[np.arange(len(first)), first]
         seconds = _best_others(log_probabilities, first)
-        candidates = totals[:, None] + log_probabilities
-        for row in np.flatnonzero(candidates[:, end] > -np.inf):
+        for row in np.flatnonzero(log_probabilities[:, end] > -np.inf):
             if (here := guides[row]) is not None and here.after(EOS) is None:
                 continue
-            total = float(candidates[row, end])
+            total = float(totals[row] + log_probabilities[row, end])
             apart = float(log_probabilities[row, end] - (seconds if first[row] == end else tops)[row])
             margin = min(float(margins[row]), apart)
             finished.append(Hypothesis(paths[row], total, total / length_penalty(length, alpha), True, margin, refusal))
         finished = sorted(finished, key=lambda h: -h.score)[:width]
-        candidates[:, end] = -np.inf
         if length == max_tokens + 1:
             break
+        candidates = log_probabilities + totals.astype(np.float32)[:, None]
+        candidates[:, end] = -np.inf
         best, guides = _admitted(candidates, columns, width, guides)
         rows, picks = np.divmod(best, len(columns))
         tokens = columns[picks]
         others = np.where(picks == first[rows], seconds[rows], tops[rows])
         margins = np.minimum(margins[rows], log_probabilities[rows, picks] - others)
-        totals = candidates.ravel()[best]
+        totals = totals[rows] + log_probabilities[rows, picks]
         paths = [(*paths[row], int(token)) for row, token in zip(rows, tokens, strict=True)]
         if not len(best):
             break
@@ -274,7 +275,7 @@ def beam(
 
 
 def _admitted(
-    candidates: NDArray[np.float64], columns: NDArray[np.int64], width: int, guides: Sequence[Guide | None]
+    candidates: Floats, columns: NDArray[np.int64], width: int, guides: Sequence[Guide | None]
 ) -> tuple[NDArray[np.int64], list[Guide | None]]:
     """Places of the `width` largest candidates that their rows' guides admit, and the guides behind them."""
     if guides[0] is None:
@@ -300,9 +301,11 @@ def _admitted(
 
 def _largest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:
     """Indices of the `count` largest values above minus infinity, largest first; ties by index."""
-    count = min(count, len(values))
-    picked = np.argpartition(-values, count - 1)[:count]
-    ordered = picked[np.lexsort((picked, -values[picked]))]
+    # what is below the `count`-th largest of some is not among the `count` largest of all; the best row comes first
+    some = values[: max(count, _SAMPLE)]
+    place = max(len(some) - count, 0)
+    picked = np.flatnonzero(values >= np.partition(some, place)[place])
+    ordered = picked[np.lexsort((picked, -values[picked]))][:count]
     return ordered[values[ordered] > -np.inf].astype(np.int64)
 
 
