@@ -1,130 +1,22 @@
 """The parts that the network's graphs are made of.
 
 Legend: B batch, S source length, T target length, P tokens decoded so far, D model width, H heads, K = D / H, V
-vocabulary, A some of its tokens.
+vocabulary.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from .onnx_format import CONTRIB, Graph
-from .weights import Array, PlainWeights
-
-ZERO = 128.0  # the byte that stands for the weight 0
-_BLOCKS = (128, 64, 32, 16)  # how many int8 weights of a row can share a scale, best first
+from .onnx_format import CONTRIB
+from .products import Products
 
 
-class Network:
-    """The parts that the graphs are made of. Weights are float32, or int8 in blocks with a scale each.
-
-    Args:
-        graph: to write into.
-        weights: of the trained model.
-        precision: float32 or int8.
-        side: encoder or decoder.
-        targets: the tokens that answers are made of, in the order of the logits; None: all. Their vectors come first in
-            the table of embeddings, so that the output projection is its beginning.
-    """
-
-    def __init__(
-        self, graph: Graph, weights: PlainWeights, precision: str, side: str, targets: Sequence[int] | None = None
-    ) -> None:
-        self.graph, self.weights, self.side = graph, weights, side
-        vocabulary = len(weights.tensors["embedding.weight"])
-        first = np.arange(vocabulary) if targets is None else np.array(targets, dtype=np.int64)
-        self.order = np.concatenate([first, np.setdiff1d(np.arange(vocabulary), first)])
-        self.targets = first
-        self.int8 = precision == "int8"
-        self.width = weights.settings.d_model // weights.settings.nhead
-        self.block = next((size for size in _BLOCKS if weights.settings.d_model % size == 0), _BLOCKS[-1])
-        self._quantised: dict[str, list[str]] = {}
-        self.epsilon = weights.encoder_epsilon if side == "encoder" else weights.decoder_epsilon
-
-    # -- linear maps
-
-    def linear(self, x: str, name: str, queries: bool = False) -> str:
-        """`x @ weight.T + bias` with the weights called `name`.
-
-        Args:
-            queries: whether the first D outputs are queries, which come out over the square root of K.
-        """
-        weight, bias = (self.weights.tensors[f"{name}.{part}"] for part in ("weight", "bias"))
-        if queries:
-            factors = np.ones(len(bias), dtype=np.float32)
-            factors[: self.weights.settings.d_model] = 1.0 / math.sqrt(self.width)
-            weight, bias = weight * factors[:, None], bias * factors
-        return self._product(x, f"{name}.weight", weight, bias)
-
-    def project(self, x: str) -> str:
-        """Logits of the targets."""
-        tensors = self.weights.tensors
-        weight = tensors["embedding.weight" if self.weights.settings.tie_output else "output_weight"]
-        return self._product(x, "output", weight[self.targets], tensors["output_bias"][self.targets])
-
-    def _product(self, x: str, name: str, weight: Array, bias: Array) -> str:
-        """`x @ weight.T + bias`.
-
-        In int8 the activations are bytes, too. The encoder, which runs for one prompt at a time, has one scale for all
-        of them: the fastest product for several rows. The decoder's rows are answers that know nothing of each other: a
-        scale for each block of a row, the fastest product for a single one.
-        """
-        g = self.graph
-        if not self.int8:
-            return g.node("Add", g.node("MatMul", x, g.constant(name, weight.T)), g.constant(f"{name}.bias", bias))
-        if self.side == "encoder":
-            return self._product_of_rows(x, name, weight, bias)
-        values, scales = quantise(weight, self.block)
-        return g.node(
-            "MatMulNBits",
-            x,
-            g.constant(name, values),
-            g.constant(f"{name}.scale", scales),
-            "",
-            "",
-            g.constant(f"{name}.bias", bias),
-            domain=CONTRIB,
-            K=weight.shape[1],
-            N=weight.shape[0],
-            bits=8,
-            block_size=self.block,
-            accuracy_level=4,  # int8 activations
-        )
-
-    def _product_of_rows(self, x: str, name: str, weight: Array, bias: Array) -> str:
-        g = self.graph
-        scales = np.abs(weight).max(axis=1) / 127.0
-        scales = np.where(scales > 0, scales, 1.0).astype(np.float32)
-        values = np.rint(weight / scales[:, None]).astype(np.int8)
-        if x not in self._quantised:
-            self._quantised[x] = g.split("DynamicQuantizeLinear", 3, x)
-        activations, scale, zero = self._quantised[x]
-        product = g.node("MatMulInteger", activations, g.constant(name, values.T), zero)
-        factor = g.node("Mul", scale, g.constant(f"{name}.scale", scales))
-        product = g.node("Mul", g.node("Cast", product, to=onnx.TensorProto.FLOAT), factor)
-        return g.node("Add", product, g.constant(f"{name}.bias", bias))
-
-    def embed(self, tokens: str) -> str:
-        """Token vectors times the square root of D. [B, T] -> [B, T, D]."""
-        g, width = self.graph, self.weights.settings.d_model
-        places = np.argsort(self.order).astype(np.int32)
-        rows = g.node("Gather", g.constant("places", places), tokens)
-        table = self.weights.tensors["embedding.weight"][self.order]
-        factor = g.number(math.sqrt(width))
-        if not self.int8:
-            return g.node("Mul", g.node("Gather", g.constant("embedding", table), rows), factor)
-        values, scales = quantise(table, self.block)
-        found = g.node("Cast", g.node("Gather", g.constant("embedding", values), rows), to=onnx.TensorProto.FLOAT)
-        scale = g.node("Gather", g.constant("embedding.scale", scales[..., None]), rows)
-        blocks = g.node("Mul", g.node("Sub", found, g.number(ZERO)), g.node("Mul", scale, factor))
-        joined = g.node("Reshape", blocks, g.integers(0, 0, values[0].size))
-        padded = values[0].size > width
-        return g.node("Slice", joined, g.integers(0), g.integers(width), g.integers(2)) if padded else joined
+class Network(Products):
+    """The parts that the graphs are made of; the arguments are those of `Products`."""
 
     # -- attention
 
@@ -136,10 +28,33 @@ class Network:
         found = g.node("Transpose", self._attend(query, self._turned(key), value, bias), perm=[0, 2, 1, 3])
         return self.linear(self._together(found), f"{layer}.attention.out")
 
-    def grown_attention(self, x: str, layer: str, bias: str | None, past: list[str]) -> tuple[str, list[str]]:
-        """Attention of the newest token, [B, 1, D], to itself and what `past` holds; and the past with it."""
+    def grown_attention(
+        self, x: str, layer: str, bias: str | None, lengths: list[str], past: list[str]
+    ) -> tuple[str, list[str]]:
+        """Attention of the newest token, [B, 1, D], to itself and what `past` holds; and the past with it.
+
+        Args:
+            lengths: P for each row, [B], and P + 1 without dimensions, both int32; without them float32 and graphs with
+                distances spell out what onnxruntime has one operator for.
+        """
         g = self.graph
         projected = self.linear(x, f"{layer}.attention.qkv", queries=True)
+        if lengths:
+            heads = self.weights.settings.nhead
+            found, *grown = g.split(
+                "GroupQueryAttention",
+                3,
+                projected,
+                "",
+                "",
+                *past,
+                *lengths,
+                domain=CONTRIB,
+                num_heads=heads,
+                kv_num_heads=heads,
+                scale=1.0,
+            )
+            return self.linear(found, f"{layer}.attention.out"), grown
         # with one token, taking the heads apart is no more than another shape
         apart = g.node("Reshape", projected, g.integers(0, 3 * self.weights.settings.nhead, 1, self.width))
         query, *newest = g.split("Split", 3, apart, axis=1)
@@ -237,6 +152,14 @@ class Network:
         found = g.node("Gather", g.constant("decoder.distances", self.weights.decoder_bias), back, axis=1)
         return g.node("Unsqueeze", found, g.integers(1))
 
+    def _lengths(self, rows: str, position: str) -> list[str]:
+        """How much there is in the past of each row, [B], and with the newest token, both int32."""
+        g = self.graph
+        past = g.node("Cast", position, to=onnx.TensorProto.INT32)
+        total = g.node("Add", past, g.constant("int32_1", np.array(1, dtype=np.int32)))
+        each = g.node("Expand", past, self.length(rows, 0))
+        return [each, g.node("Squeeze", total)]
+
     def _range(self, count: str) -> str:
         g = self.graph
         return g.node("Range", g.scalar(0), g.node("Squeeze", count, g.integers(0)), g.scalar(1))
@@ -246,7 +169,7 @@ class Network:
     def encode(self, source: str) -> tuple[str, list[list[str]]]:
         """Memory [1, S, D] of one prompt, and the decoder layers' keys and values of it."""
         g, settings = self.graph, self.weights.settings
-        x, scores_bias = self.embed(source), None
+        x, scores_bias = self.embed(self.rows(source)), None
         if self.weights.positions is not None:
             table = g.constant("positions", self.weights.positions)
             x = g.node("Add", x, g.node("Slice", table, g.integers(0), self.length(source, 1), g.integers(0)))
@@ -261,36 +184,29 @@ class Network:
         return memory, [self.cross_state(memory, f"decoder.{k}") for k in range(settings.decoder_depth)]
 
     def decode(
-        self, tokens: str, position: str, source_bias: str | None, cross: list[list[str]], past: list[list[str]]
+        self, rows: str, position: str, source_bias: str | None, cross: list[list[str]], past: list[list[str]]
     ) -> tuple[str, list[list[str]]]:
-        """One step: the output behind tokens [B] at a position [1], [B, 1, D], and the grown keys and values."""
+        """One step: the output behind tokens at a position [1], [B, 1, D], and the grown keys and values.
+
+        Args:
+            rows: of the tokens in the table of embeddings, [B, 1].
+        """
         g, weights = self.graph, self.weights
-        x = self.embed(g.node("Unsqueeze", tokens, g.integers(1)))
+        x = self.embed(rows)
         distances = None
         if weights.positions is not None:
             x = g.node("Add", x, g.node("Gather", g.constant("positions", weights.positions), position))
         else:
             distances = self.decoder_distances(position)
         state = []
+        lengths = self._lengths(rows, position) if self.int8 and distances is None else []
         for k in range(weights.settings.decoder_depth):
             layer = f"decoder.{k}"
             y = self.enter(x, f"{layer}.after_attention")
-            found, grown = self.grown_attention(y, layer, distances, past[k])
+            found, grown = self.grown_attention(y, layer, distances, lengths, past[k])
             state.append(grown)
             x = self.leave(x, f"{layer}.after_attention", found)
             y = self.enter(x, f"{layer}.after_cross")
             x = self.leave(x, f"{layer}.after_cross", self.cross_attention(y, layer, cross[k], source_bias))
             x = self.feedforward(x, layer)
         return self.final_norm(x), state
-
-
-def quantise(weight: Array, block: int) -> tuple[NDArray[np.uint8], Array]:
-    """A matrix [N, K] as bytes [N, K / block, block], rows padded to whole blocks, and a scale for each block.
-
-    `scale * (byte - ZERO)` is the weight; the largest of a block is 127 scales away from 0.
-    """
-    rows, length = weight.shape
-    blocks = np.pad(weight, ((0, 0), (0, -length % block))).reshape(rows, -1, block)
-    largest = np.abs(blocks).max(axis=2)
-    scales = np.where(largest > 0, largest / 127.0, 1.0).astype(np.float32)
-    return (np.rint(blocks / scales[..., None]) + ZERO).astype(np.uint8), scales

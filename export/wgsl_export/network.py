@@ -74,8 +74,10 @@ def decoder_graph(
         [state(f"cross_key_{k}", net.width, "source"), state(f"cross_value_{k}", "source", net.width)] for k in layers
     ]
     past = [[state(f"past_{part}_{k}", "past", net.width) for part in _PARTS] for k in layers]
-    found, grown = net.decode(tokens, net.length(past[0][0], 2), source_bias, cross, past)
-    g.output("logits", g.node("Squeeze", net.project(found), g.integers(1)), "float32", ["batch", "targets"])
+    rows = g.node("Unsqueeze", net.rows(tokens), g.integers(1))
+    found, grown = net.decode(rows, net.length(past[0][0], 2), source_bias, cross, past)
+    logits = g.node("Squeeze", net.project(found, net.output_bias()), g.integers(1))
+    g.output("logits", logits, "float32", ["batch", "targets"])
     _state_outputs(g, grown, shape=["batch", s.nhead, "grown", net.width])
     return g.model(metadata)
 
@@ -95,37 +97,36 @@ def answer_graph(
     encoder = Network(g, weights, precision, "encoder", targets)
     _, cross = encoder.encode(source)
     columns = g.constant("targets", encoder.targets)
-    allowed = g.node("Unsqueeze", g.node("Gather", mask, columns), g.integers(0))
+    allowed = g.node("Where", g.node("Gather", mask, columns), encoder.output_bias(), g.number(_MASKED))
 
     body = Graph("step", g)
     turn = body.input("turn", "int64", [])
     body.input("going", "bool", [])
-    last = body.input("last", "int64", [1])
+    last = body.input("last", "int64", [1, 1])  # its row among the embeddings, which is its place among the logits
     shape: list[int | str] = [1, s.nhead, "past", encoder.width]
     past = [[body.input(f"past_{part}_{k}", "float32", shape) for part in _PARTS] for k in range(s.decoder_depth)]
     decoder = Network(body, weights, precision, "decoder", targets)
     position = body.node("Unsqueeze", turn, body.integers(0))
     found, state = decoder.decode(last, position, None, cross, past)
-    logits = body.node("Squeeze", decoder.project(found), body.integers(1))
-    logits = body.node("Where", allowed, logits, body.number(_MASKED))
-    scores = body.node("LogSoftmax", logits, axis=1)
-    best, places = body.split("TopK", 2, scores, body.integers(2), axis=1)
-    token = body.node("Gather", columns, body.node("Gather", places, body.scalar(0), axis=1))
-    refusal = body.scalar(int(np.flatnonzero(encoder.targets == REFUSAL)[0]))
-    over = body.node("Equal", token, body.integers(EOS))
-    body.output("go_on", body.node("Not", body.node("Squeeze", over, body.integers(0))), "bool", [])
-    body.output("next", token, "int64", [1])
+    scores = body.node("LogSoftmax", decoder.project(found, allowed), axis=2)
+    best, places = body.split("TopK", 2, scores, body.integers(2), axis=2)
+    pick = body.node("Gather", places, body.scalar(0), axis=2)
+    over = body.node("Equal", pick, body.integers(encoder.row_of(EOS)))
+    body.output("go_on", body.node("Not", body.node("Squeeze", over)), "bool", [])
+    body.output("next", pick, "int64", [1, 1])
     _state_outputs(body, state, shape=[1, s.nhead, "grown", decoder.width])
-    body.output("said", token, "int64", [1])
-    body.output("best", best, "float32", [1, 2])
-    body.output("refused", body.node("Gather", scores, refusal, axis=1), "float32", [1])
+    body.output("said", pick, "int64", [1, 1])
+    body.output("best", best, "float32", [1, 1, 2])
+    refusal = body.scalar(encoder.row_of(REFUSAL))
+    body.output("refused", body.node("Gather", scores, refusal, axis=2), "float32", [1, 1])
 
     none = g.constant("none", np.zeros((1, s.nhead, 0, encoder.width), dtype=np.float32))
-    carried = [g.integers(SOS), *[none] * (2 * s.decoder_depth)]
-    *_, tokens, scores, refusals = g.loop(limit, body, carried, scanned=3)
-    g.output("tokens", g.node("Squeeze", tokens, g.integers(1)), "int64", ["length"])
-    g.output("scores", g.node("Squeeze", scores, g.integers(1)), "float32", ["length", 2])
-    g.output("refusals", g.node("Squeeze", refusals, g.integers(1)), "float32", ["length"])
+    start = g.constant("start", np.array([[encoder.row_of(SOS)]], dtype=np.int64))
+    *_, picks, scores, refusals = g.loop(limit, body, [start, *[none] * (2 * s.decoder_depth)], scanned=3)
+    tokens = g.node("Gather", columns, g.node("Squeeze", picks, g.integers(1, 2)))
+    g.output("tokens", tokens, "int64", ["length"])
+    g.output("scores", g.node("Squeeze", scores, g.integers(1, 2)), "float32", ["length", 2])
+    g.output("refusals", g.node("Squeeze", refusals, g.integers(1, 2)), "float32", ["length"])
     return g.model(metadata)
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from builders import small_model
-from wgsl_export.layers import ZERO, quantise
 from wgsl_export.network import decoder_graph, encoder_graph
 from wgsl_export.parity import TOLERANCE
+from wgsl_export.products import ZERO, quantise
 from wgsl_export.weights import plain_weights
 from wgsl_infer.search import pad
 from wgsl_infer.tokens import PAD

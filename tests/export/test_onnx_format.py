@@ -44,7 +44,7 @@ def test_opset_and_ir_are_pinned_and_only_int8_decoders_need_onnxruntimes_domain
     assert model.ir_version == IR_VERSION
     found = list(nodes(model.graph))
     assert {node.domain for node in found} == set(domains)
-    assert {node.op_type for node in found if node.domain == CONTRIB} <= {"MatMulNBits"}
+    assert {node.op_type for node in found if node.domain == CONTRIB} <= {"MatMulNBits", "GroupQueryAttention"}
     assert model.producer_name == "wgsl-infer"
 
 
