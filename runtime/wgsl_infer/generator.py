@@ -28,6 +28,7 @@ MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"
 _BATCH = 32  # prompts decoded together
 _LONGER = 24  # tokens that an answer of the second look may have beyond twice those of the first
+_REFUSED = math.log(0.05)  # below it a refusal is not given for want of a code that is more probable
 _SURE = math.log(2.0)  # nats: no look at others where each token is twice as probable as the next best
 
 
@@ -199,7 +200,14 @@ class Generator:
             return candidates
         if settings.second_look > settings.beam:
             candidates = self._look_again(best, settings)
-        return sorted(candidates, key=lambda found: found.objections - found.hypothesis.log_probability)
+        # all codes together are as probable as a refusal is not, however many they are: names that the model makes up
+        # for functions alone are so many that none of them is probable
+        unlikely = math.inf if best.hypothesis.refusal < _REFUSED else 0.0
+
+        def against(found: Candidate) -> float:
+            return found.objections - found.hypothesis.log_probability + (unlikely if found.refuses else 0.0)
+
+        return sorted(candidates, key=against)
 
     def _look_again(self, best: Candidate, settings: GenerationSettings) -> list[Candidate]:
         """The most probable answers, not much longer than the best one so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from .english import pieces
 from .wgsl_words import RESERVED, is_predeclared
@@ -39,7 +39,7 @@ def with_names(
     new: dict[str, str] = {}
     for before, name in itertools.pairwise(lexemes):
         if before == "fn" and name not in said and not is_known(name) and not _can_be_read(name, is_word):
-            found = _from_prompt(prompt, is_word)
+            found = _from_prompt(prompt, is_word, taken)
             if found and found not in taken:
                 new[name] = found
                 taken.add(found)
@@ -51,10 +51,14 @@ def _can_be_read(name: str, is_word: Callable[[str], bool]) -> bool:
     return all(len(segment) < _SHORTEST or segment.isdigit() or is_word(segment) for segment in segments)
 
 
-def _from_prompt(prompt: str, is_word: Callable[[str], bool]) -> str:
-    """The first telling words of a prompt in one, `celsiusToFahrenheit`; nothing if that is no free name."""
+def _from_prompt(prompt: str, is_word: Callable[[str], bool], used: Collection[str]) -> str:
+    """The first telling words of a prompt in one, `celsiusToFahrenheit`; nothing if that is no free name.
+
+    Args:
+        used: lexemes of the answer: what names a parameter tells nothing of the function.
+    """
     words = [piece.text.lower() for piece in pieces(prompt) if piece.kind == "word" and piece.text.isalnum()]
-    telling = [word for word in words if word not in _EMPTY and (is_word(word) or len(word) > _SHORTEST)]
+    telling = [w for w in words if w not in _EMPTY and w not in used and (is_word(w) or len(w) > _SHORTEST)]
     while telling and (telling[0] == "to" or not telling[0][0].isalpha()):
         telling.pop(0)
     telling = telling[:_MOST_WORDS]
