@@ -46,3 +46,8 @@ def test_a_name_that_the_code_has_already_is_not_given_twice() -> None:
 
 def test_what_holds_no_function_stays() -> None:
     assert named("zzzz + 1.0", "celsius to fahrenheit") == "zzzz + 1.0"
+
+
+def test_the_names_of_parameters_tell_nothing_of_the_function() -> None:
+    code = "fn zzzz ( hue : f32 ) -> f32 { return hue ; }"
+    assert named(code, "function maximum of hue and rgb") == code.replace("zzzz", "maximumRgb")
