@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from ..lexemes import split
 from .expressions import Nonsense, Tree
 from .program import Program
 from .syntax import parse
@@ -34,7 +33,7 @@ def fault(code: str | Sequence[str], known_calls: Collection[str] = ()) -> str |
         known_calls: functions that may be called without being declared: those that the prompt names.
     """
     try:
-        trees = parse(split(code) if isinstance(code, str) else code)
+        trees = parse(code)
         names = _free_names(trees, {}, known_calls)
     except Nonsense as error:
         return str(error)

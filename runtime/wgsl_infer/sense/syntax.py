@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..lexemes import split
 from .expressions import ExpressionParser, Nonsense, Tree
 
 _ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="}
 
 
-def parse(lexemes: Sequence[str]) -> list[Tree]:
+def parse(code: str | Sequence[str]) -> list[Tree]:
     """Declarations and statements, or one ("value", expression).
 
     Raises:
         Nonsense: it is not WGSL.
     """
-    parser = _Parser(list(lexemes))
+    parser = _Parser(split(code) if isinstance(code, str) else list(code))
     if not {";", "{"} & set(parser.lexemes):
         tree = parser.expression()
         if parser.place < len(parser.lexemes):
