@@ -7,6 +7,8 @@ import pytest
 from wgsl_infer.sense import fault
 
 FRAGMENT = "@fragment fn main(@location(0) uv: vec2<f32>) -> @location(0) vec4<f32> { "
+TEXTURE = "@group(0) @binding(0) var t: texture_2d<f32>; "
+IMAGE = "@group(0) @binding(0) var image: texture_storage_2d<rgba8unorm, write>; "
 SAMPLE = "fn f(t: texture_2d<f32>, s: sampler) -> vec4<f32> { return "
 
 LINES = """
@@ -136,6 +138,18 @@ NONSENSE = {
     SAMPLE + "textureSample(t, s, vec2<f32>(0.5), 1); }": "textureSample of",
     SAMPLE + "textureSample(t, s, vec3<f32>(0.5)); }": "textureSample of",
     FRAGMENT + "return vec4<f32>(uv, time, 1.0); }": "`time` is not declared",
+    FRAGMENT + "return textureSample(tex, samp, uv); }": "`tex` is not declared",
+    FRAGMENT + "return textureGather(0, tex, samp, uv); }": "`tex` is not declared",
+    FRAGMENT + "return vec4<f32>(colors[0], 1.0); }": "`colors` is not declared",
+    FRAGMENT + "return vec4<f32>(light.color, 1.0); }": "`light` is not declared",
+    FRAGMENT + "return vec4<f32>(f32(arrayLength(&data))); }": "`data` is not declared",
+    "@group(0) @binding(0) var s: sampler; " + FRAGMENT + "return textureSample(s, s, uv); }": "takes a texture",
+    TEXTURE + FRAGMENT + "return textureSample(t, t, uv); }": "takes a sampler",
+    TEXTURE
+    + FRAGMENT
+    + "textureStore(t, vec2<i32>(uv), vec4<f32>(1.0)); return vec4<f32>(1.0); }": "a storage texture",
+    IMAGE + FRAGMENT + "return textureLoad(image, vec2<i32>(uv), 0); }": "written to",
+    "array<f32, 3>(1.0, 2.0)": "2 elements for an array of 3",
     FRAGMENT + "return vec3<f32>(uv, 1.0); }": "returns vec3<f32>, not vec4<f32>",
     "": "expected more",
 }

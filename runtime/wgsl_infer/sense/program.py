@@ -9,6 +9,8 @@ from .scopes import Scopes
 from .types import ANY, BOOL, INTEGERS, Type, common, concrete, fits, is_swizzle_of, is_vector, spell
 from .values import Values
 
+_STAGES = ("vertex", "fragment", "compute")
+
 
 class Program(Values):
     """One answer with one choice of types for its free names."""
@@ -24,7 +26,8 @@ class Program(Values):
             Nonsense: something does not fit.
         """
         functions = [tree for tree in trees if tree[0] == "fn"]
-        self._names = Scopes(self._assumed, open=not functions)
+        complete = any(row in _STAGES for tree in functions for row in tree[5])
+        self._names = Scopes(self._assumed, open=not functions, complete=complete)
         for tree in trees:
             if tree[0] == "struct":
                 self._types[tree[1]] = ("struct", tree[1])

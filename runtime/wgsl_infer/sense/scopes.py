@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from .expressions import Nonsense, Tree
 from .types import ANY, Type
+
+_ROOT = re.compile(r"\w+")
 
 
 class Variable(NamedTuple):
@@ -24,11 +27,12 @@ class Scopes:
 
     Args:
         assumed: types of free names; the others are of any type.
-        open: whether values may be free, as around expressions and statements, or resources alone.
+        open: whether values may be free, as around expressions and statements.
+        complete: whether nothing may be free, as in a shader; else resources may.
     """
 
-    def __init__(self, assumed: Mapping[str, Type], *, open: bool) -> None:
-        self.assumed, self.open = assumed, open
+    def __init__(self, assumed: Mapping[str, Type], *, open: bool, complete: bool = False) -> None:
+        self.assumed, self.open, self.complete = assumed, open, complete
         self.free: dict[str, None] = {}
         self._scopes: list[dict[str, Variable]] = [{}]
         self._resources: dict[str, str] = {}
@@ -63,12 +67,22 @@ class Scopes:
             return None if base is None else f"{base}.{tree[2]}" if tree[0] == "member" else f"{base}[]"
         return None
 
+    def leave(self, path: str) -> None:
+        """Leave a name to the surroundings.
+
+        Raises:
+            Nonsense: there are none.
+        """
+        if self.complete:
+            raise Nonsense(f"`{_ROOT.findall(path)[0]}` is not declared")
+
     def use_resource(self, path: str, kind: str) -> None:
         """Say that a free name is what a built-in function takes for this kind of resource.
 
         Raises:
-            Nonsense: it is a value, or another kind of resource.
+            Nonsense: it is a value, or another kind of resource; or nothing may be free here.
         """
+        self.leave(path)
         if path in self.free or self._resources.setdefault(path, kind) != kind:
             raise Nonsense(f"`{path}` is not {kind} alone")
 
@@ -78,6 +92,7 @@ class Scopes:
         Raises:
             Nonsense: nothing may be free here.
         """
+        self.leave(path)
         if not self.open and path.isidentifier():
             raise Nonsense(f"`{path}` is not declared")
         if path in self._resources:

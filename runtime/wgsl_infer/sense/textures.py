@@ -16,6 +16,10 @@ TEXTURE_FUNCTIONS = {
 }  # fmt: skip
 
 
+def _samples(name: str) -> bool:
+    return name.startswith(("textureSample", "textureGather"))
+
+
 def texture_call(name: str, given: list[Type]) -> Type:
     """The type of a call; None for a function that returns nothing.
 
@@ -25,8 +29,16 @@ def texture_call(name: str, given: list[Type]) -> Type:
     low, high, result = TEXTURE_FUNCTIONS[name]
     if not low <= len(given) <= high:
         raise Nonsense(f"{name} takes {low} to {high} arguments, not {len(given)}")
-    texture = given[1] if name == "textureGather" and given[0] in INTEGERS else given[0]
-    kind = texture[1] if isinstance(texture, tuple) and texture[0] == "texture" else ""
+    first = int(name == "textureGather" and given[0] in INTEGERS)
+    for place, role in enumerate(("texture", "sampler") if _samples(name) else ("texture",), first):
+        if given[place] != ANY and given[place][0] != role:
+            raise Nonsense(f"{name} takes a {role}, not {spell(given[place])}")
+    kind = given[first][1] if given[first] != ANY else ""
+    stored = kind.startswith("texture_storage")
+    if stored and (_samples(name) or (name == "textureLoad" and len(given) != 2 + ("array" in kind))):
+        raise Nonsense(f"{name} does not take a texture that is written to in this way")
+    if kind and not stored and name == "textureStore":
+        raise Nonsense("textureStore takes a storage texture")
     if name == "textureDimensions":
         sizes = {"1d": U32, "3d": ("vec", 3, U32)}
         return sizes.get(kind.rsplit("_", 1)[-1], ("vec", 2, U32)) if kind else ("vec", 2, U32)
@@ -40,5 +52,5 @@ def texture_call(name: str, given: list[Type]) -> Type:
         return VEC4 if result == ANY else result
     if kind.startswith("texture_depth"):
         return F32
-    scalar = texture[2] if kind and isinstance(texture[2], str) and texture[2] in ("i32", "u32") else F32
+    scalar = given[first][2] if kind and given[first][2] in ("i32", "u32") else F32
     return ("vec", 4, scalar)

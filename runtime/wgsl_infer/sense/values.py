@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from ..lexemes import is_number
 from ..wgsl_words import FUNCTIONS
 from . import builtins
 from .expressions import Nonsense, Tree
@@ -77,11 +78,12 @@ class Values:
             return self._index(tree)
         if kind == "unary":
             if tree[1] == "&" and (path := self._names.path(tree[2])) is not None:
+                self._names.leave(path)
                 return ("ptr", self._assumed.get(path, ANY))
             if tree[1] == "*" and (path := self._names.path(tree[2])) is not None:
                 return self._names.of_free(f"*{path}")
             return unary(tree[1], self._value(tree[2]))
-        if tree[1] in ("<<", ">>") and tree[3][0] == "literal" and _bits(tree[3][2]) > _MOST_BITS:
+        if tree[1] in ("<<", ">>") and tree[3][0] == "literal" and _integer(tree[3][2]) > _MOST_BITS:
             raise Nonsense("shifted by more bits than there are")
         return self._combine(tree[1], self._value(tree[2]), self._value(tree[3]))
 
@@ -167,6 +169,8 @@ class Values:
             return named(template[0][1], template[0][2], self._types) if template and len(given) == 1 else ANY
         if name in self._types or name in ("f32", "i32", "u32", "bool", "f16") or _is_constructor(name):
             made = named(name, template, self._types)
+            if name == "array" and given and template[1:] and template[1][0] == "size":
+                _check_elements(template[1][1], len(given))
             if isinstance(made, tuple) and made[0] == "struct":
                 return self._construct_struct(made, given)
             return construct(made, given)
@@ -179,6 +183,7 @@ class Values:
             # a texture, sampler or buffer that is declared elsewhere; anything else would be a value
             if name.startswith("texture") and not name.startswith("textureGather"):
                 self._names.use_resource(tree[1], "a sampler" if place else "a texture")
+            self._names.leave(tree[1])
             return ANY
         return self._value(tree)
 
@@ -201,9 +206,17 @@ class Values:
         return made
 
 
-def _bits(literal: str) -> int:
+def _check_elements(size: str, given: int) -> None:
+    if is_number(size) and _integer(size) != given:
+        raise Nonsense(f"{given} elements for an array of {size}")
+
+
+def _integer(literal: str) -> int:
+    """The value of an integer literal; 0 for any other."""
     digits = literal.rstrip("iu")
-    return int(digits, 0) if digits.isdigit() or digits[:2].lower() == "0x" else 0
+    if digits[:2].lower() == "0x":
+        return int(digits, 16) if "." not in digits and "p" not in digits.lower() else 0
+    return int(digits) if digits.isdigit() else 0
 
 
 def _type_names(kind: Tree) -> list[str]:
