@@ -34,6 +34,22 @@ TINTED = (
 )
 COMPUTE = "@compute @workgroup_size(64) fn main() { let x = 1.0; }"
 
+KERNEL = (
+    "@group(0) @binding(0) var<storage, read_write> data: array<f32>; @compute @workgroup_size({})"
+    "fn main(@builtin(global_invocation_id) id: vec3<u32>) {{"
+    "if (id.x >= arrayLength(&data)) {{ return; }} data[id.x] = {}; }}"
+)
+COUNTING = (
+    "@group(0) @binding(1) var<storage, read_write> counter: atomic<u32>; @compute @workgroup_size(8)"
+    "fn main() {{ atomicAdd(&counter, {}); }}"
+)
+IMAGE = (
+    "@group(0) @binding(0) var tex: texture_2d<f32>; @group(0) @binding(1) var output: texture_storage_2d<{}, write>;"
+    "@compute @workgroup_size(8, 8) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{"
+    "textureStore(output, id.xy, {}); }}"
+)
+INVERTED = IMAGE.format("rgba16float", "vec4<f32>(1.0) - textureLoad(tex, id.xy, 0)")
+
 COMPARISONS = [
     ("normalize(v)", "v / length(v)", EQUAL),
     ("normalize(v)", "normalize(a)", DIFFERENT),
@@ -55,7 +71,26 @@ COMPARISONS = [
     ("log(-1.0 - x * x)", "x", NOT_RUN),  # is never a number
     ("modf(x)", "fract(x)", NOT_RUN),
     ("arrayLength(&data)", "4u", NOT_RUN),
-    ("x += 1.0;", "x = x + 1.0;", NOT_RUN),
+    ("x += 1.0;", "x = x + 1.0;", EQUAL),
+    ("x += 1.0;", "x += 2.0;", DIFFERENT),
+    ("x += 1.0;", "x + 1.0", DIFFERENT),
+    ("i++;", "i += 1;", EQUAL),
+    ("lights[k].color *= s;", "lights[k].color = lights[k].color * s;", EQUAL),
+    ("lights[k].color *= s;", "lights[0].color *= s;", DIFFERENT),
+    ("for (var i = 0; i < 10; i++) { sum += i; }", "for (var k = 0; k <= 9; k++) { sum += k; }", EQUAL),
+    ("for (var i = 0; i < 10; i++) { sum += i; }", "for (var i = 0; i < 9; i++) { sum += i; }", DIFFERENT),
+    ("let t = a; a = b; b = t;", "let old = a; a = b; b = old;", EQUAL),
+    ("if (x > 1.0) { return; }", "if (1.0 < x) { return; }", EQUAL),
+    ("if (x > 1.0) { return; }", "if (1.0 < x) { discard; }", DIFFERENT),
+    ("if (x > 1.0) { break; }", "if (x > 1.0) { continue; }", DIFFERENT),
+    ("if (x > 1.0) { return; }", "if (x > 1.0) { break; }", DIFFERENT),
+    ("let d = length(p);", "let d = sqrt(dot(p, p));", EQUAL),
+    ("let d = length(p);", "var d = length(p);", DIFFERENT),
+    ("let d = length(p);", "let dist = length(p);", DIFFERENT),
+    ("const pi = 3.14159265;", "const pi: f32 = 3.14159;", EQUAL),
+    ("return x;", "return x + 0.0;", NOT_RUN),
+    ("struct Ray { origin: vec3<f32>, }", "struct Ray { origin: vec3<f32> }", NOT_RUN),
+    ("textureStore(output, id.xy, color);", "textureStore(output, id.yx, color);", NOT_RUN),
     ("fn f(x: f32) -> f32 { return x * 2.0; }", "fn twice(a: f32) -> f32 { return a + a; }", EQUAL),
     ("fn f(x: f32) -> f32 { return x * 2.0; }", "fn twice(a: vec2<f32>) -> f32 { return a.x; }", DIFFERENT),
     ("fn f(x: f32) -> f32 { return x * 2.0; }", "x * 2.0", DIFFERENT),
@@ -79,6 +114,13 @@ COMPARISONS = [
         EQUAL,
     ),
     (f"@fragment fn main{UV} {{ return uv.xyxy; }}", COMPUTE, DIFFERENT),
+    (KERNEL.format(64, "data[id.x] * 2.0"), KERNEL.format(32, "data[id.x] + data[id.x]"), EQUAL),
+    (KERNEL.format(64, "data[id.x] * 2.0"), KERNEL.format(64, "data[id.x] * 3.0"), DIFFERENT),
+    (KERNEL.format(64, "data[id.x] * 2.0"), "data[id.x] *= 2.0;", DIFFERENT),
+    (COUNTING.format("1u"), COUNTING.format("2u / 2u"), EQUAL),
+    (COUNTING.format("1u"), COUNTING.format("2u"), DIFFERENT),
+    (IMAGE.format("rgba8unorm", "1.0 - textureLoad(tex, id.xy, 0)"), INVERTED, EQUAL),
+    (IMAGE.format("rgba8unorm", "1.0 - textureLoad(tex, id.yx, 0)"), INVERTED, DIFFERENT),
     (COMPUTE, f"@fragment fn main{UV} {{ return uv.xyxy; }}", NOT_RUN),
 ]
 

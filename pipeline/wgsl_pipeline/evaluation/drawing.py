@@ -1,4 +1,4 @@
-"""Draws a square with a fragment shader on a WebGPU device, and reads back what it painted and wrote."""
+"""Runs fragment and compute shaders on a WebGPU device, and reads back what they painted and wrote."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ struct WiCorner { @builtin(position) position: vec4<f32>, @location(0) uv: vec2<
 }
 """
 _TEXELS = 8  # side of every texture
-_FORMAT = "rgba32float"  # of the picture
+IMAGE = 16  # side of every texture that is written to
+_FORMAT = "rgba32float"  # of what is painted or written
 
 _LAYOUTS: dict[str, dict[str, Any]] = {
     "input": {"buffer": {"type": "read-only-storage"}},
@@ -28,12 +29,16 @@ _LAYOUTS: dict[str, dict[str, Any]] = {
     "uniform": {"buffer": {"type": "uniform"}},
     "texture": {"texture": {"sample_type": "float", "view_dimension": "2d"}},
     "sampler": {"sampler": {"type": "filtering"}},
+    "image": {"storage_texture": {"access": "write-only", "format": _FORMAT, "view_dimension": "2d"}},
 }
 
 
 @dataclass(frozen=True)
 class Binding:
-    """A resource: `kind` is input, output, uniform (buffers with these bytes), texture or sampler."""
+    """A resource: `kind` is input, output, uniform (buffers with these bytes), texture, sampler or image.
+
+    Outputs, and images of the format `_FORMAT`, are read back.
+    """
 
     group: int
     number: int
@@ -53,7 +58,7 @@ class Canvas:
         self._device = device
         self._wgpu: Any = importlib.import_module("wgpu")
         self._screen = device.create_shader_module(code=_SCREEN)
-        self.output = b""  # what the last drawing wrote to the binding of kind output
+        self.outputs: list[bytes] = []  # what the last run left in the bindings of kinds output and image, in order
 
     def draw(self, module: str, entry: str, side: int, bindings: Sequence[Binding]) -> NDArray[np.float32]:
         """Run a fragment shader for `side` x `side` pixels and return their colors, [side * side, 4].
@@ -62,7 +67,7 @@ class Canvas:
             wgpu.GPUError: the module does not compile, or does not fit its bindings.
         """
         shader = self._device.create_shader_module(code=module)
-        layouts, groups, buffers = self._bind(bindings)
+        layouts, groups, written = self._bind(bindings)
         pipeline = self._device.create_render_pipeline(
             layout=self._device.create_pipeline_layout(bind_group_layouts=layouts),
             vertex={"module": self._screen, "entry_point": "wi_vertex"},
@@ -85,18 +90,45 @@ class Canvas:
             render.set_bind_group(number, group)
         render.draw(3)
         render.end()
-        queue = self._device.queue
-        queue.submit([encoder.finish()])
-        for buffer in buffers:
-            self.output = bytes(queue.read_buffer(buffer))
-        rows = {"bytes_per_row": side * 16, "rows_per_image": side}
-        pixels = queue.read_texture({"texture": picture}, rows, size)
-        return np.frombuffer(pixels, np.float32).reshape(side * side, 4)
+        self._device.queue.submit([encoder.finish()])
+        self.outputs = [self._read(resource) for resource in written]
+        return np.frombuffer(self._read(picture), np.float32).reshape(side * side, 4)
+
+    def compute(self, module: str, entry: str, workgroups: tuple[int, int, int], bindings: Sequence[Binding]) -> None:
+        """Run a compute shader.
+
+        Raises:
+            wgpu.GPUError: the module does not compile, or does not fit its bindings.
+        """
+        shader = self._device.create_shader_module(code=module)
+        layouts, groups, written = self._bind(bindings)
+        pipeline = self._device.create_compute_pipeline(
+            layout=self._device.create_pipeline_layout(bind_group_layouts=layouts),
+            compute={"module": shader, "entry_point": entry},
+        )
+        encoder = self._device.create_command_encoder()
+        run = encoder.begin_compute_pass()
+        run.set_pipeline(pipeline)
+        for number, group in enumerate(groups):
+            run.set_bind_group(number, group)
+        run.dispatch_workgroups(*workgroups)
+        run.end()
+        self._device.queue.submit([encoder.finish()])
+        self.outputs = [self._read(resource) for resource in written]
+
+    def _read(self, resource: Any) -> bytes:
+        """The bytes of a buffer, or of a texture of floats."""
+        if isinstance(resource, self._wgpu.GPUBuffer):
+            return bytes(self._device.queue.read_buffer(resource))
+        width, height, _ = resource.size
+        rows = {"bytes_per_row": width * 16, "rows_per_image": height}
+        return bytes(self._device.queue.read_texture({"texture": resource}, rows, resource.size))
 
     def _bind(self, bindings: Sequence[Binding]) -> tuple[list[Any], list[Any], list[Any]]:
-        """Layouts and groups, numbered from 0 without a gap, and the buffers to read back."""
-        layouts, groups, outputs = [], [], []
-        visible = self._wgpu.ShaderStage.FRAGMENT
+        """Layouts and groups, numbered from 0 without a gap, and the buffers and textures to read back."""
+        layouts, groups = [], []
+        written: dict[Binding, Any] = {}
+        visible = self._wgpu.ShaderStage.FRAGMENT | self._wgpu.ShaderStage.COMPUTE
         for number in range(1 + max((b.group for b in bindings), default=-1)):
             own = [b for b in bindings if b.group == number]
             rows = [{"binding": b.number, "visibility": visible, **_LAYOUTS[b.kind]} for b in own]
@@ -106,13 +138,20 @@ class Canvas:
                 resource = self._resource(b)
                 entries.append({"binding": b.number, "resource": resource})
                 if b.kind == "output":
-                    outputs.append(resource["buffer"])
+                    written[b] = resource["buffer"]
+                elif b.kind == "image":
+                    written[b] = resource.texture
             groups.append(self._device.create_bind_group(layout=layouts[-1], entries=entries))
-        return layouts, groups, outputs
+        return layouts, groups, [written[b] for b in bindings if b in written]
 
     def _resource(self, binding: Binding) -> Any:
         if binding.kind == "texture":
             return self._texture(binding.seed).create_view()
+        if binding.kind == "image":
+            usage = self._wgpu.TextureUsage
+            size = (IMAGE, IMAGE, 1)
+            image = self._device.create_texture(size=size, format=_FORMAT, usage=usage.STORAGE_BINDING | usage.COPY_SRC)
+            return image.create_view()
         if binding.kind == "sampler":
             modes = {"address_mode_u": "repeat", "address_mode_v": "repeat"}
             return self._device.create_sampler(mag_filter="linear", min_filter="linear", **modes)

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from wgsl_infer.validation import Validator, ValidatorUnavailable
 
 from .drawing import Canvas
+from .kernels import Kernel, is_compute_shader
 from .pictures import Picture, is_fragment_shader
 from .probes import ABSOLUTE, RELATIVE, make_probe
+from .statements import make_statements
 
 SECONDS = 20.0  # one comparison may take this long
 _START_SECONDS = 60.0  # opening a device may take this long
@@ -42,7 +44,7 @@ class Verdict:
 
 
 class Experiment(Protocol):
-    """A way to run code: see `probes.Probe` and `pictures.Picture`."""
+    """A way to run code: see `Probe`, `Statements`, `Picture` and `Kernel`."""
 
     @property
     def exact(self) -> bool:
@@ -185,10 +187,16 @@ class Runner:
         """Choose the experiment for a reference and run it, unless that was the last one as well."""
         if reference != self._reference:
             self._reference, self._wanted = reference, None
-            probe = Picture() if is_fragment_shader(reference) else make_probe(self.validator, reference)
-            self._experiment = probe
-            if probe is not None:
-                self._wanted = self._observe(probe, reference)
+            self._experiment = experiment = self._choose(reference)
+            if experiment is not None:
+                self._wanted = self._observe(experiment, reference)
+
+    def _choose(self, reference: str) -> Experiment | None:
+        if is_fragment_shader(reference):
+            return Picture()
+        if is_compute_shader(reference):
+            return Kernel()
+        return make_probe(self.validator, reference) or make_statements(self.validator, reference)
 
     @property
     def has_values(self) -> bool:

@@ -12,7 +12,7 @@ from .comparison import comparable
 from .drawing import Binding, Canvas
 
 SIDE = 32  # pixels of a picture, across and down
-_BYTES = 4096  # of every buffer that a shader declares
+BYTES = 4096  # of every buffer that a shader declares
 
 _BOUND = re.compile(r"((?:@ (?:group|binding) \( \w+ \) ){2})var (?:< ([a-z, _]+) > )?\w+ : ([^;]+) ;")
 _ENTRY = re.compile(r"@ fragment (?:@ [^;{]*?)?fn (\w+) \(")
@@ -28,7 +28,7 @@ class Picture:
     def observe(self, canvas: Canvas, code: str) -> NDArray[np.float64] | None:
         """The colors of all pixels, [SIDE * SIDE, 4]; None if the code is no fragment shader or has other bindings."""
         plain = " ".join(comparable(code)) + " "
-        entry, bindings = _ENTRY.search(plain), _bindings(plain)
+        entry, bindings = _ENTRY.search(plain), shader_bindings(plain)
         if not entry or bindings is None or _OTHER_STAGES.search(plain):
             return None
         return canvas.draw(code, entry[1], SIDE, bindings).astype(np.float64)
@@ -40,8 +40,8 @@ def is_fragment_shader(code: str) -> bool:
     return bool(_ENTRY.search(plain)) and not _OTHER_STAGES.search(plain)
 
 
-def _bindings(plain: str) -> list[Binding] | None:
-    """What to bind; None if a declaration is of a kind that cannot be filled.
+def shader_bindings(plain: str) -> list[Binding] | None:
+    """What to bind to a shader, given as lexemes; None if a declaration is of a kind that cannot be filled.
 
     Two shaders may number their bindings differently: the first uniform of each holds the same numbers, and so on.
     """
@@ -52,9 +52,14 @@ def _bindings(plain: str) -> list[Binding] | None:
         if role is None or numbers.keys() != {"group", "binding"}:
             return None
         seed = sum(binding.kind == role for binding in found)
-        data = _numbers(kind, seed) if role in ("uniform", "input") else b""
+        data = _numbers(kind, seed) if role in ("uniform", "input", "output") else b""
         found.append(Binding(numbers["group"], numbers["binding"], role, data, seed))
     return found
+
+
+def bound(plain: str) -> list[str]:
+    """The types of what a shader, given as lexemes, has bound, in the order of `shader_bindings`."""
+    return [kind for _, _, kind in _BOUND.findall(plain)]
 
 
 def _role(space: str, kind: str) -> str | None:
@@ -62,12 +67,20 @@ def _role(space: str, kind: str) -> str | None:
         return "texture"
     if kind == "sampler":
         return "sampler"
-    return {"uniform": "uniform", "storage": "input", "storage , read": "input"}.get(space.strip())
+    if re.fullmatch(r"texture_storage_2d < \w+ , write >", kind):
+        return "image"
+    spaces = {"uniform": "uniform", "storage": "input", "storage , read": "input", "storage , read_write": "output"}
+    return spaces.get(space.strip())
 
 
 def _numbers(kind: str, seed: int) -> bytes:
     """Random numbers between 0.1 and 1.0, or between 1 and 9 where the buffer holds integers."""
     rng = np.random.default_rng(seed)
-    if re.search(r"\b[iu]32\b", kind):
-        return rng.integers(1, 10, _BYTES // 4, dtype=np.uint32).tobytes()
-    return rng.uniform(0.1, 1.0, _BYTES // 4).astype(np.float32).tobytes()
+    if holds_integers(kind):
+        return rng.integers(1, 10, BYTES // 4, dtype=np.uint32).tobytes()
+    return rng.uniform(0.1, 1.0, BYTES // 4).astype(np.float32).tobytes()
+
+
+def holds_integers(kind: str) -> bool:
+    """Whether a buffer of this type holds integers."""
+    return bool(re.search(r"\b[iu]32\b", kind))

@@ -27,7 +27,7 @@ ABSOLUTE, RELATIVE = 1e-3, 1e-3  # how far two float values may be apart and cou
 
 _TYPE = re.compile(r"(?:vec(?P<rows>[234])<(?P<of>\w+)>|mat(?P<columns>[234])x(?P<height>[234])<f32>|(?P<scalar>\w+))")
 _SCALARS = ("f32", "i32", "u32", "bool")
-_RESULTS = [
+RESULTS = [
     *("i32", "u32", "bool", "f32"),
     *(f"vec{n}<{of}>" for of in ("i32", "u32", "bool", "f32") for n in (2, 3, 4)),
     *(f"mat{c}x{r}<f32>" for c in (2, 3, 4) for r in (2, 3, 4)),
@@ -172,7 +172,7 @@ class Probe:
         inputs = Binding(0, 0, "input", np.concatenate(columns, axis=1).tobytes())
         output = Binding(0, 1, "output", bytes(4 * SAMPLES * self.result.size))
         canvas.draw(module, "wi_main", SIDE, [inputs, output, *self.bindings])
-        bits = np.frombuffer(canvas.output, np.uint32)
+        bits = np.frombuffer(canvas.outputs[0], np.uint32)
         return self.result.read(bits).reshape(SAMPLES, self.result.size)
 
     @property
@@ -186,7 +186,7 @@ def make_probe(validator: Validator, reference: str) -> Probe | None:
     solution = validator.solve(reference)
     if isinstance(solution, Diagnostic) or solution.wrapper.complete:
         return None
-    bindings = _bindings(solution)
+    bindings = bindings_of(solution)
     if bindings is None:
         return None
     declared = solution.wrapper.declared
@@ -195,11 +195,11 @@ def make_probe(validator: Validator, reference: str) -> Probe | None:
         uses = Counter(comparable(reference))
         head = next((head for head in reversed(heads) if uses[head.name] == 1), heads[-1])  # the one no other calls
         return _function_probe(validator, reference, head, outside, bindings)
-    operands = _operands(solution)
+    operands = operands_of(solution)
     if operands is None:
         return None
     inside = tuple(solution.filled(line) for line in declared.inside)
-    for text in _RESULTS:
+    for text in RESULTS:
         kind = ValueType.parse(text)
         assert kind is not None
         probe = Probe(operands, kind, outside, inside, bindings)
@@ -229,7 +229,7 @@ def _function_probe(
     return probe if validator.compile(probe.module(reference) or "") is None else None
 
 
-def _operands(solution: Solution) -> tuple[Operand, ...] | None:
+def operands_of(solution: Solution) -> tuple[Operand, ...] | None:
     """The values that the wrapper leaves to fill; None if one of them cannot be."""
     operands = []
     for path, open_type in solution.wrapper.declared.values.items():
@@ -243,7 +243,7 @@ def _operands(solution: Solution) -> tuple[Operand, ...] | None:
     return tuple(operands)
 
 
-def _bindings(solution: Solution) -> tuple[Binding, ...] | None:
+def bindings_of(solution: Solution) -> tuple[Binding, ...] | None:
     """What the wrapper's textures and samplers are bound to; None if it declares any other resource."""
     found = []
     for number, open_type in solution.wrapper.declared.resources.items():
