@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 
     from .search import Floats, Mask
 
-# Below this many parameters a second thread, or optimising a graph, costs more than it brings: measured on models of
+# Parameters from which on a second thread, and optimising a graph, bring more than they cost: measured on models of
 # 4.8 M, 7.5 M and 44 M.
 _LARGE = 20_000_000
-
-
 _MASKED = -1e9  # added to the scores of padding: far below any score, far above float32's limit
 # onnxruntime 1.32 takes 13 times as long over a row with it than over sum and norm apart
 _SLOWER = ["SkipLayerNormFusion"]
@@ -62,7 +60,7 @@ class OnnxModel:
         self._empty = (heads, 0, width)
         self._bundle, self._providers = bundle, providers
         self._files = bundle.manifest["graphs"][precision]
-        self._options = _options(threads or default_threads(model["parameters"]))
+        self._threads = threads or default_threads(model["parameters"])
         bundle.file(self._files["weights"])  # onnxruntime reads it by itself
         self.state_names = [f"past_{part}_{k}" for k in range(self.layers) for part in ("key", "value")]
         # its graph is written as it is to be run: optimising a small one takes longer than many answers then save
@@ -124,12 +122,10 @@ class OnnxModel:
 
     def _open(self, part: str, *, optimise: bool = True) -> onnxruntime.InferenceSession:
         path = self._bundle.file(self._files[part])
-        level = onnxruntime.GraphOptimizationLevel
-        self._options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
         try:
             session = onnxruntime.InferenceSession(
                 str(path),
-                self._options,
+                _options(self._threads, optimise=optimise),
                 providers=list(self._providers) or ["CPUExecutionProvider"],
                 disabled_optimizers=_SLOWER,
             )
@@ -189,8 +185,10 @@ def default_threads(parameters: int) -> int:
     return min(2, os.cpu_count() or 1) if parameters >= _LARGE else 1
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def _options(threads: int, *, optimise: bool) -> onnxruntime.SessionOptions:
+    level = onnxruntime.GraphOptimizationLevel
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
