@@ -14,6 +14,7 @@ from itertools import islice
 
 from wgsl_infer.english import pieces
 from wgsl_infer.lexemes import is_word
+from wgsl_infer.naming import requested_function
 from wgsl_infer.phrases import Merge
 from wgsl_infer.tokenizer import LANGUAGES, Tokenizer
 from wgsl_infer.tokens import ANSWER, NAME, PROMPT, UNSUPPORTED, reserved_tokens
@@ -130,6 +131,7 @@ def _count_lexemes(pairs: Pairs, reader: Tokenizer) -> Counter[str]:
     for prompt, code in pairs():
         if code.strip() == UNSUPPORTED:
             continue
-        aligner = reader.encode_prompt(prompt).slots.aligner()
-        counts.update(lexeme for lexeme in reader.language.split(code) if aligner.reference(lexeme) is None)
+        lexemes = reader.language.split(code)
+        aligner = reader.encode_prompt(prompt).slots.aligner(requested_function(lexemes))
+        counts.update(lexeme for lexeme in lexemes if aligner.reference(lexeme) is None)
     return counts

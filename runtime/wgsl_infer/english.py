@@ -36,11 +36,18 @@ _PIECE = re.compile(
 )
 _KIND = {"dimension": "word", "by": "word"}
 _COMPOUND = re.compile(r"[a-z][A-Z]|_\w|\d")
+_PART = re.compile(r"[1-4][dD](?![a-z])|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def is_compound(name: str) -> bool:
     """Whether a name was put together by somebody who writes code, as `lightDir`, `sun_dir` and `n0` are."""
     return bool(_COMPOUND.search(name))
+
+
+def parts(name: str) -> list[str]:
+    """The words of two letters or more in a compound name, in lower case; none of a name that is no compound."""
+    found = [part.lower() for part in _PART.findall(name) if len(part) > 1] if is_compound(name) else []
+    return ["normal" if part == "norm" else part for part in found]  # `norm` alone is short for `normalize`
 
 
 def pieces(prompt: str) -> list[Piece]:

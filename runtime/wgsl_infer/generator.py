@@ -16,7 +16,6 @@ from .answers import Alternative, Answer, GenerationSettings
 from .bundle import Bundle
 from .confidence import evidence
 from .errors import BundleError, UsageError
-from .naming import with_names
 from .plausibility import Candidate
 from .search import Hypothesis, beam, greedy, greedy_tokens, length_penalty
 from .session import OnnxModel
@@ -28,7 +27,6 @@ MODEL_VARIABLE = "WGSL_INFER_MODEL"
 _BUNDLED = Path(__file__).parent / "model"
 _BATCH = 32  # prompts decoded together
 _LONGER = 24  # tokens that an answer of the second look may have beyond twice those of the first
-_REFUSED = math.log(0.05)  # below it a refusal is not given for want of a code that is more probable
 _SURE = math.log(2.0)  # nats: no look at others where each token is twice as probable as the next best
 
 
@@ -200,14 +198,7 @@ class Generator:
             return candidates
         if settings.second_look > settings.beam:
             candidates = self._look_again(best, settings)
-        # all codes together are as probable as a refusal is not, however many they are: names that the model makes up
-        # for functions alone are so many that none of them is probable
-        unlikely = math.inf if best.hypothesis.refusal < _REFUSED else 0.0
-
-        def against(found: Candidate) -> float:
-            return found.objections - found.hypothesis.log_probability + (unlikely if found.refuses else 0.0)
-
-        return sorted(candidates, key=against)
+        return sorted(candidates, key=lambda found: found.objections - found.hypothesis.log_probability)
 
     def _look_again(self, best: Candidate, settings: GenerationSettings) -> list[Candidate]:
         """The most probable answers, not much longer than the best one so far."""
@@ -222,18 +213,12 @@ class Generator:
         others = self._candidates(best.encoded, found)
         return others if any(h.complete for h in found) else [best, *others]
 
-    def _code(self, prompt: str, candidate: Candidate, style: str) -> str:
-        lexemes = candidate.lexemes
-        if self.tokenizer.kind == "wgsl" and "fn" in lexemes:
-            lexemes = with_names(lexemes, prompt, self.tokenizer.is_prompt_word, self.tokenizer.is_answer_lexeme)
-        return self.tokenizer.layout(lexemes, style=style)
-
     def _answer(self, prompt: str, candidates: list[Candidate], settings: GenerationSettings, ms: float) -> Answer:
         """Candidates as code: the best first, then those that read differently."""
         distinct: dict[str, Candidate] = {}
         for candidate in candidates:
             if candidate.hypothesis.complete:
-                distinct.setdefault(self._code(prompt, candidate, settings.style), candidate)
+                distinct.setdefault(self.tokenizer.layout(candidate.lexemes, style=settings.style), candidate)
         if not distinct:
             return Answer(prompt, None, None, 0.0, ms=ms, reason=f"no end within {settings.max_tokens} tokens")
         # only where the confidence is the probability to be right, code that cannot compile has none

@@ -1,69 +1,171 @@
-"""Names of functions that nobody named: where the model's own is no English, one made of the prompt's words."""
+"""Names of functions that nobody named: made of the prompt's words, so the model neither invents nor spells them.
+
+"function to convert celsius to fahrenheit" asks for `celsiusToFahrenheit`, "fn that wraps an angle" for `wrapAngle`,
+"luminance of a color, as a function" for `colorLuminance`, "is n even? function" for `isEven`.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
-from .english import pieces
+from .english import is_compound
 from .wgsl_words import RESERVED, is_predeclared
 
-_SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_SHORTEST = 3  # letters of a segment that has to be a word; shorter ones are abbreviations such as `sd` or `uv`
-_MOST_WORDS = 4
-# words that say that a function is wanted, or hold the sentence together
+_MOST_WORDS = 3
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*")
+_WORD = re.compile(r"[a-zA-Z][a-zA-Z0-9]+|[1-4][dD]")
+_STAGES = frozenset({"vertex", "fragment", "compute"})
+# words that say that a function is wanted, name a type or hold the sentence together
 _EMPTY = frozenset(
     """
-    a an the function functions fn func method that which for of me i my we you need want please write make create
-    give get implement define declare build code show how do does can could would should like is are in wgsl shader
-    returns return returning gives giving takes take taking with and or from by on at as it its this these two three
-    using use called named whether if when so just some helper routine calculates calculating computes computing
+    a an the function functions fn func method routine helper snippet which that for i me my we you need want please
+    write make create give gives giving get gets implement implementing define declare build code show how do does
+    can could would should like are in wgsl glsl hlsl shader return returns returning calculate calculates
+    calculating compute computes computing convert converts converting converter find finds finding tells evaluate
+    evaluates evaluating produces produce and or from on at as it its this these those used so just some any
+    whatever whose called named reusable small tiny simple helps helping something own util utility go put let have
+    has be there number numbers value values float floats int ints integer integers uint uints bool bools boolean
+    scalar scalars f32 i32 u32 f16 vec2 vec3 vec4 vec2f vec3f vec4f if whether is true false check checks checking
+    test tests testing tell determine determines
     """.split()
 )
+# what follows these words is of the parameters or the how, no longer of the what
+_ENDS = frozenset("by with taking takes take given where using use uses when but while via through without".split())
+# what may follow the name of a function, and what may do so where that is no verb ("fn mirror about n")
+_NO_NAME = _EMPTY | _ENDS | {"to", "into", "of"}
+_BEHIND_NAME = frozenset(["", "that", "which", "with", "taking", "takes", "given", "using", ":", ",", "("])
+_BEHIND_VERB = frozenset("of for from on in at about after like exactly a an the as".split())
+_QUOTES = frozenset("`'\"")
+_NAMING = frozenset(
+    tuple(pair.split())
+    for pair in (
+        "call it",
+        "name it",
+        "name :",
+        "function name",
+        "fn name",
+        ", name",
+        ". name",
+        "with name",
+        ", named",
+        ", called",
+    )
+)
+_SAID = re.compile(r"[a-zA-Z_]\w*")
+_REQUESTED = ("function", "fn", "func", "def")
+_COUNTS = {"two": "two", "2": "two", "three": "three", "3": "three", "four": "four", "4": "four"}
+_PUNCTUATION = frozenset(",;:.(?!=") | {"->", "=>", "..", "..."}
 
 
-def with_names(
-    lexemes: Sequence[str], prompt: str, is_word: Callable[[str], bool], is_known: Callable[[str], bool]
-) -> list[str]:
-    """An answer whose functions have names that can be read.
-
-    Args:
-        lexemes: of the answer.
-        prompt: what it answers.
-        is_word: whether a word in lower case is one of prompts.
-        is_known: whether a lexeme is one that answers often hold, which the model does not spell.
-    """
-    said = set(re.findall(r"\w+", prompt))
-    taken = set(lexemes)
-    new: dict[str, str] = {}
-    for before, name in itertools.pairwise(lexemes):
-        if before == "fn" and name not in said and not is_known(name) and not _can_be_read(name, is_word):
-            found = _from_prompt(prompt, is_word, taken)
-            if found and found not in taken:
-                new[name] = found
-                taken.add(found)
-    return [new.get(lexeme, lexeme) for lexeme in lexemes]
-
-
-def _can_be_read(name: str, is_word: Callable[[str], bool]) -> bool:
-    segments = [segment.lower() for segment in _SEGMENT.findall(name)]
-    return all(len(segment) < _SHORTEST or segment.isdigit() or is_word(segment) for segment in segments)
-
-
-def _from_prompt(prompt: str, is_word: Callable[[str], bool], used: Collection[str]) -> str:
-    """The first telling words of a prompt in one, `celsiusToFahrenheit`; nothing if that is no free name.
+def function_name(words: Sequence[str], typed: Sequence[str] = ()) -> str:
+    """A name for the function that a prompt asks for; `compute` where no word tells anything.
 
     Args:
-        used: lexemes of the answer: what names a parameter tells nothing of the function.
+        words: the words, numbers and signs of the prompt, in order.
+        typed: the same as they were typed, where words are put right.
     """
-    words = [piece.text.lower() for piece in pieces(prompt) if piece.kind == "word" and piece.text.isalnum()]
-    telling = [w for w in words if w not in _EMPTY and w not in used and (is_word(w) or len(w) > _SHORTEST)]
-    while telling and (telling[0] == "to" or not telling[0][0].isalpha()):
-        telling.pop(0)
-    telling = telling[:_MOST_WORDS]
-    while telling and telling[-1] == "to":
-        telling.pop()
-    name = "".join([*telling[:1], *(word.capitalize() for word in telling[1:])])
-    usable = re.fullmatch(r"[a-z][a-zA-Z0-9]*", name) and name not in RESERVED and not is_predeclared(name)
-    return name if usable else ""
+    if said := _said([word for word in typed or words if word not in _QUOTES]):
+        return said
+    words = [word.lower() if word.isupper() or word.istitle() else word for word in words]
+    telling = _predicate(words) or _telling(words)
+    name = "".join([*telling[:1], *(word[0].upper() + word[1:] for word in telling[1:])])
+    if not _NAME.fullmatch(name):
+        return "compute"
+    return name if _is_free(name) else f"compute{name[0].upper()}{name[1:]}"
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or where the code has it already, another one made of it."""
+    return f"get{name[0].upper()}{name[1:]}" if name in taken else name
+
+
+def requested_function(lexemes: Sequence[str]) -> str | None:
+    """The name of the function that an answer was asked for: the only one, or the only one that no other calls.
+
+    Entry points of shaders have names of their own.
+    """
+    if any(before == "@" and name in _STAGES for before, name in itertools.pairwise(lexemes)):
+        return None
+    names = [name for before, name in itertools.pairwise(lexemes) if before == "fn"]
+    called = names if len(names) == 1 else [name for name in names if lexemes.count(name) == 1]
+    return called[0] if len(called) == 1 else None
+
+
+def _is_free(name: str) -> bool:
+    return name not in RESERVED and not is_predeclared(name) and name not in _STAGES
+
+
+def _said(words: Sequence[str]) -> str:
+    """The name that a prompt gives, in one of the ways in which people do; nothing if it gives none.
+
+    They are `function called wrapPi`, `fn wrapPi`, `wrapPi(x)`, `wrapPi function` and, of a word, `fn wrap that`.
+    """
+    found = [""] * 5
+    padded = ["", "", *words, "", ""]
+    for place, word in enumerate(words):
+        earlier, before, _, after, then = padded[place : place + 5]
+        if not _SAID.fullmatch(word) or word.lower() in _NO_NAME or not _is_free(word):
+            continue
+        behind = before.lower() in _REQUESTED
+        listed = after == "(" and then != ")"
+        compound = is_compound(word) and len(word) > 2  # `p0` is a parameter
+        verb = word.endswith("ing") or _third_person(word) != word
+        ways = (
+            (earlier, before) in _NAMING or (before in ("named", "called") and earlier in _REQUESTED),
+            behind and (compound or listed),
+            listed and not is_predeclared(then) and (place == 0 or before == ":" or compound),
+            compound and after.lower() in _REQUESTED,
+            behind and (after in _BEHIND_NAME or (not verb and (after in _BEHIND_VERB or after.endswith("ing")))),
+        )
+        found = [name or (word if holds else "") for name, holds in zip(found, ways, strict=True)]
+    return next((name for name in found if name), "")
+
+
+def _telling(words: Sequence[str]) -> list[str]:
+    """The first words that say what a function does, "of" turned round: `colorLuminance`, `largerOfTwo`."""
+    found: list[str] = []
+    of = -1  # how many words stood before "of"
+    dimension = ""
+    for before, word in itertools.pairwise(["", *words]):
+        ends = word in _PUNCTUATION or word in _ENDS or word in _REQUESTED
+        if found and (ends or len(found) == _MOST_WORDS + 2 * ("to" in found)):
+            break
+        if word in ("to", "into"):
+            found += ["to"] if found and "to" not in found else []
+        elif word == "of":
+            of = len(found) if found and of < 0 else of
+        elif word in _COUNTS and of == len(found) and before == "of":
+            found += ["of", _COUNTS[word]]
+            of = -1
+            break
+        elif word[0].isdigit() and _WORD.fullmatch(word):
+            dimension = word.lower()
+        elif _WORD.fullmatch(word) and word not in _EMPTY and word not in _ENDS:
+            found.append(_third_person(word) if before in ("that", "which", *_REQUESTED) else word)
+    while found and found[-1] == "to":
+        found.pop()
+    if 0 < of < len(found) and "to" not in found:
+        found = [*found[of:], *found[:of]]
+    return [*found, dimension] if found and dimension else found
+
+
+def _predicate(words: Sequence[str]) -> list[str]:
+    """`is` and what a prompt wants to know: "whether n is even" asks for `isEven`."""
+    for place, word in enumerate(words):
+        if word in ("whether", "if") or (word == "is" and place == 0):
+            rest = words[place + 1 :]
+            start = next((k + 1 for k, later in enumerate(rest) if later in ("is", "are")), 2 if word == "is" else 0)
+            if found := _telling(rest[start:]) if start else []:
+                return ["is", *found[: _MOST_WORDS - 1]]
+    return []
+
+
+def _third_person(verb: str) -> str:
+    """The verb without the ending of "that squares"."""
+    if len(verb) < 4 or not verb.endswith("s") or verb.endswith(("ss", "us", "is")):
+        return verb
+    if verb.endswith("ies"):
+        return verb[:-3] + "y"
+    return verb[:-2] if verb.endswith(("sses", "xes", "ches", "shes", "zzes")) else verb[:-1]

@@ -3,7 +3,8 @@
 A name outside the vocabulary, a number, a percentage or a hexadecimal value is replaced in the prompt by a numbered
 token of its family (`<name0>`, `<int1>`, ...). The answer refers to it by a token that also says which conversion it
 needs: `<int1:f32>` is the integer written as a float literal, `<int1:byte>` the integer divided by 255, `<hex0:r>` the
-red channel of a color. The text is computed here, from the prompt.
+red channel of a color. The text is computed here, from the prompt. `<function>` is the name of the function that the
+prompt asks for without naming it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ CONVERSIONS = {
     "hex": ("r", "g", "b", "a", "", "u32"),
 }
 
+FUNCTION = "<function>"
+
 # Small numbers are words: their value says what is meant ("3 d", "x to the 2", "0 to 1") as often as it is copied.
 WORD_NUMBERS = frozenset(f"{n}{point}" for n in range(5) for point in ("", ".0"))
 
@@ -43,6 +46,7 @@ def reference_token(family: str, index: int, conversion: str) -> str:
 
 def all_tokens() -> Iterator[str]:
     """Every slot token there is, in the fixed order in which tokenizers list them."""
+    yield FUNCTION
     for family, capacity in CAPACITY.items():
         for index in range(capacity):
             yield source_token(family, index)
@@ -51,10 +55,11 @@ def all_tokens() -> Iterator[str]:
 
 @dataclass
 class Slots:
-    """The values of one prompt: family -> distinct texts, numbered by first appearance."""
+    """The values of one prompt: family -> distinct texts, numbered by first appearance; a name for a function."""
 
     values: dict[str, list[str]] = field(default_factory=lambda: {family: [] for family in CAPACITY})
     uses: dict[str, int] = field(default_factory=dict)
+    function: str = ""
 
     def add(self, family: str, text: str) -> str | None:
         """The token for `text`, the same for every occurrence; None when the family is full."""
@@ -69,17 +74,17 @@ class Slots:
 
     def references(self) -> dict[str, str]:
         """What an answer can refer to: reference token -> the text it stands for."""
-        return {
-            reference_token(family, index, conversion): text
-            for family, known in self.values.items()
-            for index, value in enumerate(known)
-            for conversion in CONVERSIONS[family]
-            if (text := convert(family, value, conversion)) is not None
-        }
+        found = {FUNCTION: self.function} if self.function else {}
+        for family, known in self.values.items():
+            for index, value in enumerate(known):
+                for conversion in CONVERSIONS[family]:
+                    if (text := convert(family, value, conversion)) is not None:
+                        found[reference_token(family, index, conversion)] = text
+        return found
 
-    def aligner(self) -> Aligner:
-        """A fresh aligner over these slots, for one answer."""
-        return Aligner(self)
+    def aligner(self, function: str | None = None) -> Aligner:
+        """A fresh aligner over these slots, for one answer and the name of the function it was asked for."""
+        return Aligner(self, function)
 
 
 class Aligner:
@@ -87,14 +92,21 @@ class Aligner:
 
     A literal that a prompt may well not have meant (0.0, 1.0, ...) is read as a converted value once for every time the
     value is in the prompt: in the color #ff0000 four channels are taken, in `rgb(255, 0, 0)` one.
+
+    Args:
+        slots: of the prompt.
+        function: the name of the function that the prompt asks for, `<function>` where the prompt does not say it.
     """
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, function: str | None = None) -> None:
         self._tokens: dict[str, list[str]] = {}
         self._left: dict[str, int] = {}
         for token, text in slots.references().items():
-            self._tokens.setdefault(text, []).append(token)
-            self._left[token] = slots.uses[token.split(":")[0].rstrip(">") + ">"]
+            if token != FUNCTION:
+                self._tokens.setdefault(text, []).append(token)
+                self._left[token] = slots.uses[token.split(":")[0].rstrip(">") + ">"]
+        if function and slots.function and function not in self._tokens:
+            self._tokens[function], self._left[FUNCTION] = [FUNCTION], 1
 
     def reference(self, lexeme: str) -> str | None:
         """The reference token for `lexeme`, or None if the answer has it from elsewhere."""

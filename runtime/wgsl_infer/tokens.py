@@ -8,6 +8,7 @@ PAD, UNK, SOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<sos>", "<eos>")
 UNSUPPORTED = "<unsupported>"
 REFUSAL = len(SPECIAL_TOKENS)  # the token of <unsupported>
+FUNCTION = slots.FUNCTION
 SPELL = "<spell>"
 SPELLED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-"
 WORD_LITERALS = sorted(slots.WORD_NUMBERS) + [f"{n}u" for n in range(5)]

@@ -125,6 +125,13 @@ def test_outside_pairs_have_their_own_number_of_copies(tmp_path: Path) -> None:
     assert preprocess(config).figures["parts"]["train"] == 2 * len(PAIRS) + 7
 
 
+def test_what_a_function_and_its_parameters_are_called_is_not_varied() -> None:
+    code = "fn fadeOut(baseColor: vec3<f32>) -> vec3<f32> {\n    return baseColor * 0.5;\n}"
+    for seed in range(50):
+        varied_code = varied(random.Random(seed), "function fadeOut halving baseColor", code)[1]
+        assert "fadeOut" in varied_code
+
+
 def test_a_varied_pair_renames_in_prompt_and_code_alike() -> None:
     renamed = set()
     for seed in range(300):

@@ -43,10 +43,17 @@ ANSWERS = {
     "convert count to a float": "f32(count)",
     "sample tex at uv": "textureSample(tex, samp, uv)",
     "increment counter": "counter++;",
-    "declare a variable speed equal to 3.5": "var speed: f32 = 3.5;",
+    "declare a variable speed equal to 3.5": "var speed = 3.5;",
     "set x to y": "x = y;",
     "set x to y plus 1": "x = y + 1.0;",
-    "for loop from 0 to 9 that adds i to sum": "for (var i = 0; i <= 9; i++) {\n    sum += i;\n}",
+    "for loop from 0 to 9 that adds i to sum": "for (var i: u32 = 0u; i <= 9u; i++) {\n    sum += i;\n}",
+    "function isPowerOfTwo for u32": (
+        "fn isPowerOfTwo(x: u32) -> bool {\n    return x != 0u && (x & (x - 1u)) == 0u;\n}"
+    ),
+    "function to convert celsius into fahrenheit": (
+        "fn celsiusToFahrenheit(celsius: f32) -> f32 {\n    return celsius * 1.8 + 32.0;\n}"
+    ),
+    "normalize foo": "normalize(foo)",
     "swap a and b": "let tmp = a;\na = b;\nb = tmp;",
     "write me a poem about autumn": None,
 }
@@ -57,14 +64,8 @@ def generate() -> Generator:
     return Generator(FOLDER)
 
 
-# what the model gets wrong, kept in sight: it ends the loop at 8, having seen fourteen pairs with such a range
-WRONG = ("for loop from 0 to 9 that adds i to sum",)
-
-
 @pytest.mark.parametrize("prompt", ANSWERS)
-def test_plain_prompts_are_answered(generate: Generator, prompt: str, request: pytest.FixtureRequest) -> None:
-    if prompt in WRONG:
-        request.applymarker(pytest.mark.xfail(strict=True))
+def test_plain_prompts_are_answered(generate: Generator, prompt: str) -> None:
     assert generate(prompt).code == ANSWERS[prompt]
 
 

@@ -49,9 +49,9 @@ def test_the_short_style(run: Run) -> None:
 
 
 def test_the_best_answers_are_parted_by_blank_lines(run: Run) -> None:
-    status, out, err = run("--n-best", "3", "normalize a vector")
+    status, out, err = run("--n-best", "3", "blend a and b by t")
     answers = out.removesuffix("\n").split("\n\n")
-    assert (status, err, len(answers), answers[0]) == (0, "", 3, "normalize(v)")
+    assert (status, err, len(answers), answers[0]) == (0, "", 3, "mix(a, b, t)")
     assert len(set(answers)) == 3
 
 

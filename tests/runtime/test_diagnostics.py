@@ -80,16 +80,16 @@ def test_json_tells_the_verdict(run: Run, validator: Validator) -> None:
 
 
 def test_every_code_that_is_shown_is_judged(run: Run, validator: Validator, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = run("--n-best", "3", "normalize a vector")[1].rstrip("\n").split("\n\n")
+    said = run("--n-best", "3", "blend a and b by t")[1].rstrip("\n").split("\n\n")
     assert len(said) == 3
     monkeypatch.setattr(Validator, "diagnose", lambda self, code: Diagnostic("no", 0, 1) if code == said[1] else None)
-    status, out, err = run("--validate", "--n-best", "3", "normalize a vector")
+    status, out, err = run("--validate", "--n-best", "3", "blend a and b by t")
     assert (status, out.count("\n\n")) == (5, 2)
     lines = err.splitlines()
     assert lines[0] == "wgsl-infer: answer: valid"
     assert lines[1] == "wgsl-infer: answer 2:1:1: no"
     assert lines[-1] == "wgsl-infer: answer 3: valid"
-    row = json.loads(run("--json", "--validate", "--n-best", "3", "normalize a vector")[1])
+    row = json.loads(run("--json", "--validate", "--n-best", "3", "blend a and b by t")[1])
     assert [part["valid"] for part in (row, *row["alternatives"])] == [True, False, True]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wgsl_infer.english import pieces
+from wgsl_infer.english import parts, pieces
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,20 @@ def test_typographic_signs_read_as_those_of_the_keyboard() -> None:
         "...",
         "z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("isPowerOfTwo", "is power of two"),
+        ("fog_density", "fog density"),
+        ("N_DOT_L", "dot"),
+        ("rotate2d", "rotate 2d"),
+        ("uv2", "uv"),
+        ("distance", ""),
+        ("x1", ""),
+        ("norm0", "normal"),
+    ],
+)
+def test_the_words_of_a_compound_name(name: str, words: str) -> None:
+    assert parts(name) == words.split()

@@ -73,20 +73,3 @@ def test_the_second_look_does_not_run_on(generator: Generator, monkeypatch: pyte
     ((width, limit),) = limits
     assert width == 5 and limit < generator.settings().max_tokens
     assert answer.score is not None and answer.score <= 0.0
-
-
-@pytest.mark.parametrize(("refusal", "refused"), [(-9.0, False), (-1.0, True)])
-def test_a_refusal_is_given_where_it_is_probable_itself(
-    generator: Generator, monkeypatch: pytest.MonkeyPatch, refusal: float, refused: bool
-) -> None:
-    encoded = generator.tokenizer.encode_prompt("function that adds a_b and c_d")
-
-    def candidate(code: str, log_probability: float) -> plausibility.Candidate:
-        ids = generator.tokenizer.encode_answer(code, encoded.slots)[1:-1]
-        hypothesis = Hypothesis(tuple(ids), log_probability, log_probability, True, 0.1, refusal)
-        return plausibility.Candidate(generator.tokenizer, encoded, hypothesis)
-
-    code, none = candidate("a_b + c_d", -15.0), candidate(UNSUPPORTED, refusal)
-    monkeypatch.setattr(generator, "_look_again", lambda best, settings: [none, code])
-    found = generator._plausible([code], generator.settings(second_look=8))
-    assert found[0].refuses == refused

@@ -23,7 +23,8 @@ def test_capacities_are_part_of_every_tokenizer_and_stay_as_they_are() -> None:
 
 def test_all_tokens_are_distinct_and_complete() -> None:
     tokens = list(all_tokens())
-    assert len(tokens) == len(set(tokens)) == sum(CAPACITY[family] * len(CONVERSIONS[family]) for family in CAPACITY)
+    assert len(tokens) == len(set(tokens)) == 1 + sum(CAPACITY[f] * len(CONVERSIONS[f]) for f in CAPACITY)
+    assert tokens[0] == "<function>"
     assert {"<name0>", "<int11:byte>", "<float3>", "<percent0>", "<hex2:g>", "<int0>", "<hex3>"} <= set(tokens)
 
 
@@ -218,3 +219,23 @@ def test_a_new_answer_begins_with_full_counts() -> None:
     slots = Slots()
     slots.add("int", "255")
     assert slots.aligner().reference("1.0") == slots.aligner().reference("1.0") == "<int0:byte>"
+
+
+# ---------------------------------------------------------------- a function without a name
+
+
+def test_a_requested_function_that_the_prompt_does_not_name_is_a_slot() -> None:
+    slots = Slots(function="wrapAngle")
+    assert slots.references() == {"<function>": "wrapAngle"}
+    aligner = slots.aligner("wrapPi")
+    assert [aligner.reference(lexeme) for lexeme in ("fn", "wrapPi", "wrapAngle")] == [None, "<function>", None]
+
+
+def test_a_function_that_the_prompt_names_is_a_name_like_any_other() -> None:
+    slots = Slots(function="wrap")
+    slots.add("name", "wrapPi")
+    assert slots.aligner("wrapPi").reference("wrapPi") == "<name0>"
+
+
+def test_without_a_name_to_give_the_model_spells_its_own() -> None:
+    assert Slots().aligner("wrapPi").reference("wrapPi") is None

@@ -8,7 +8,7 @@ import pytest
 from runtime_builders import VOCABULARY, make, merge_of
 from wgsl_infer import Tokenizer, TokenizerError
 from wgsl_infer.slots import Slots
-from wgsl_infer.tokens import ANSWER, EOS, PAD, PROMPT, SOS, SPECIAL_TOKENS, SPELL, UNK, UNSUPPORTED
+from wgsl_infer.tokens import ANSWER, EOS, FUNCTION, PAD, PROMPT, SOS, SPECIAL_TOKENS, SPELL, UNK, UNSUPPORTED
 
 TOKENIZER = make()
 BLANK = Tokenizer([], [])
@@ -265,3 +265,33 @@ def test_whatever_an_answer_encodes_to_is_allowed(tokenizer: Tokenizer, pairs: l
     for prompt, code in pairs:
         slots = tokenizer.encode_prompt(prompt).slots
         assert tokenizer.answer_mask(slots)[tokenizer.encode_answer(code, slots)[1:]].all()
+
+
+FUNCTIONS = make(learned=["fn", "(", ")", "{", "}", "v", "return", ";", "color"], uses=[ANSWER] * 8 + [PROMPT | ANSWER])
+
+
+def test_a_function_that_the_prompt_does_not_name_is_named_after_the_prompt() -> None:
+    encoded = FUNCTIONS.encode_prompt("function to normalize a color")
+    ids = FUNCTIONS.encode_answer("fn zzzz() { return v; }", encoded.slots)
+    assert FUNCTIONS.ids[FUNCTION] in ids
+    assert FUNCTIONS.decode(ids, encoded.slots) == "fn normalizeColor() {\n    return v;\n}"
+    assert FUNCTIONS.answer_mask(encoded.slots)[ids[1:]].all()
+
+
+def test_that_name_is_no_other_name_of_the_answer() -> None:
+    encoded = FUNCTIONS.encode_prompt("color function")
+    ids = FUNCTIONS.encode_answer("fn zzzz() { return color; }", encoded.slots)
+    assert FUNCTIONS.decode(ids, encoded.slots) == "fn getColor() {\n    return color;\n}"
+
+
+def test_of_a_compound_name_the_model_is_shown_the_words_that_it_knows_once() -> None:
+    assert read("normalize vectorOfFog, then vectorOfFog") == (
+        "normalize vector of <name0> , <name1> <name0>",
+        {"name": ["vectorOfFog", "then"]},
+    )
+
+
+def test_a_longer_name_of_which_the_model_knows_no_word_stands_for_an_input() -> None:
+    tokenizer = make(learned=["normalize", "input"], uses=[PROMPT, PROMPT])
+    assert read("normalize qzxv_7 qzxv_7 q", tokenizer)[0] == "normalize input <name0> <name0> <name1>"
+    assert read("normalize qzxv_7")[0] == "normalize <name0>"

@@ -19,7 +19,8 @@ def varied(draw: random.Random, prompt: str, code: str) -> tuple[str, str]:
     """A pair that asks for the same."""
     in_prompt = set(re.findall(r"[A-Za-z_]\w*", prompt))
     names = {lexeme for lexeme in split(code) if is_word(lexeme) and lexeme in in_prompt and words.is_free(lexeme)}
-    if draw.random() < _RENAMED:
+    # what a function and its parameters are called says what it does, and of which types
+    if draw.random() < _RENAMED and ("fn " not in code or "@" in code):
         for name in sorted(names):
             if len(name) > 2 and is_compound(name) and draw.random() < 0.7:
                 new = _like(draw, name, names | in_prompt)
