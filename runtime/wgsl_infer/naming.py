@@ -33,29 +33,18 @@ _EMPTY = frozenset(
 )
 # what follows these words is of the parameters or the how, no longer of the what
 _ENDS = frozenset("by with taking takes take given where using use uses when but while via through without".split())
-# what may follow the name of a function, and what may do so where that is no verb ("fn mirror about n")
 _NO_NAME = _EMPTY | _ENDS | {"to", "into", "of"}
+# what may follow the name of a function, and what may do so where that is no verb ("fn mirror about n")
 _BEHIND_NAME = frozenset(["", "that", "which", "with", "taking", "takes", "given", "using", ":", ",", "("])
 _BEHIND_VERB = frozenset("of for from on in at about after like exactly a an the as".split())
 _QUOTES = frozenset("`'\"")
 _NAMING = frozenset(
-    tuple(pair.split())
-    for pair in (
-        "call it",
-        "name it",
-        "name :",
-        "function name",
-        "fn name",
-        ", name",
-        ". name",
-        "with name",
-        ", named",
-        ", called",
-    )
+    tuple(said.split())
+    for said in "call it|name it|name :|function name|fn name|, name|. name|with name|, named|, called".split("|")
 )
 _SAID = re.compile(r"[a-zA-Z_]\w*")
 _REQUESTED = ("function", "fn", "func", "def")
-_COUNTS = {"two": "two", "2": "two", "three": "three", "3": "three", "four": "four", "4": "four"}
+_COUNTS = {"2": "two", "3": "three", "4": "four"} | {word: word for word in ("two", "three", "four")}
 _PUNCTUATION = frozenset(",;:.(?!=") | {"->", "=>", "..", "..."}
 
 

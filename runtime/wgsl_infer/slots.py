@@ -74,13 +74,14 @@ class Slots:
 
     def references(self) -> dict[str, str]:
         """What an answer can refer to: reference token -> the text it stands for."""
-        found = {FUNCTION: self.function} if self.function else {}
-        for family, known in self.values.items():
-            for index, value in enumerate(known):
-                for conversion in CONVERSIONS[family]:
-                    if (text := convert(family, value, conversion)) is not None:
-                        found[reference_token(family, index, conversion)] = text
-        return found
+        named = {FUNCTION: self.function} if self.function else {}
+        return named | {
+            reference_token(family, index, conversion): text
+            for family, known in self.values.items()
+            for index, value in enumerate(known)
+            for conversion in CONVERSIONS[family]
+            if (text := convert(family, value, conversion)) is not None
+        }
 
     def aligner(self, function: str | None = None) -> Aligner:
         """A fresh aligner over these slots, for one answer and the name of the function it was asked for."""

@@ -73,3 +73,20 @@ def test_the_second_look_does_not_run_on(generator: Generator, monkeypatch: pyte
     ((width, limit),) = limits
     assert width == 5 and limit < generator.settings().max_tokens
     assert answer.score is not None and answer.score <= 0.0
+
+
+@pytest.mark.parametrize(("code", "refused"), [(-15.0, True), (-5.0, False)])
+def test_of_a_refusal_and_a_code_the_more_probable_is_given(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch, code: float, refused: bool
+) -> None:
+    encoded = generator.tokenizer.encode_prompt("function that adds a_b and c_d")
+
+    def candidate(answer: str, log_probability: float) -> plausibility.Candidate:
+        ids = generator.tokenizer.encode_answer(answer, encoded.slots)[1:-1]
+        hypothesis = Hypothesis(tuple(ids), log_probability, log_probability, True, 0.1)
+        return plausibility.Candidate(generator.tokenizer, encoded, hypothesis)
+
+    given, none = candidate("a_b + c_d", code), candidate(UNSUPPORTED, -9.0)
+    monkeypatch.setattr(generator, "_look_again", lambda best, settings: [none, given])
+    found = generator._plausible([given], generator.settings(second_look=8))
+    assert found[0].refuses == refused

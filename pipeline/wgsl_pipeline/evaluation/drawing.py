@@ -45,6 +45,12 @@ class Binding:
     kind: str
     data: bytes = b""
     seed: int = 0  # textures of different seeds hold different pictures
+    integers: bool = False  # whether a buffer holds whole numbers
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a shader may write to it."""
+        return self.kind in ("output", "image")
 
 
 class Canvas:
@@ -85,13 +91,9 @@ class Canvas:
             "clear_value": (0, 0, 0, 0),
         }
         render = encoder.begin_render_pass(color_attachments=[attachment])
-        render.set_pipeline(pipeline)
-        for number, group in enumerate(groups):
-            render.set_bind_group(number, group)
+        _set(render, pipeline, groups)
         render.draw(3)
-        render.end()
-        self._device.queue.submit([encoder.finish()])
-        self.outputs = [self._read(resource) for resource in written]
+        self._run(encoder, render, written)
         return np.frombuffer(self._read(picture), np.float32).reshape(side * side, 4)
 
     def compute(self, module: str, entry: str, workgroups: tuple[int, int, int], bindings: Sequence[Binding]) -> None:
@@ -108,11 +110,13 @@ class Canvas:
         )
         encoder = self._device.create_command_encoder()
         run = encoder.begin_compute_pass()
-        run.set_pipeline(pipeline)
-        for number, group in enumerate(groups):
-            run.set_bind_group(number, group)
+        _set(run, pipeline, groups)
         run.dispatch_workgroups(*workgroups)
-        run.end()
+        self._run(encoder, run, written)
+
+    def _run(self, encoder: Any, commands: Any, written: list[Any]) -> None:
+        """Have a pass of commands done, and read what it left in the resources it may write to."""
+        commands.end()
         self._device.queue.submit([encoder.finish()])
         self.outputs = [self._read(resource) for resource in written]
 
@@ -137,10 +141,8 @@ class Canvas:
             for b in own:
                 resource = self._resource(b)
                 entries.append({"binding": b.number, "resource": resource})
-                if b.kind == "output":
-                    written[b] = resource["buffer"]
-                elif b.kind == "image":
-                    written[b] = resource.texture
+                if b.is_written:
+                    written[b] = resource.texture if b.kind == "image" else resource["buffer"]
             groups.append(self._device.create_bind_group(layout=layouts[-1], entries=entries))
         return layouts, groups, [written[b] for b in bindings if b in written]
 
@@ -170,3 +172,9 @@ class Canvas:
         rows = {"bytes_per_row": 4 * _TEXELS, "rows_per_image": _TEXELS}
         self._device.queue.write_texture({"texture": texture}, pixels, rows, size)
         return texture
+
+
+def _set(commands: Any, pipeline: Any, groups: list[Any]) -> None:
+    commands.set_pipeline(pipeline)
+    for number, group in enumerate(groups):
+        commands.set_bind_group(number, group)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from wgsl_infer.validation import Validator, ValidatorUnavailable
 
 from .drawing import Canvas
-from .kernels import Kernel, is_compute_shader
-from .pictures import Picture, is_fragment_shader
+from .interface import shader_stage
+from .kernels import Kernel
+from .pictures import Picture
 from .probes import ABSOLUTE, RELATIVE, make_probe
 from .statements import make_statements
 
@@ -192,9 +193,10 @@ class Runner:
                 self._wanted = self._observe(experiment, reference)
 
     def _choose(self, reference: str) -> Experiment | None:
-        if is_fragment_shader(reference):
+        stage = shader_stage(reference)
+        if stage == "fragment":
             return Picture()
-        if is_compute_shader(reference):
+        if stage == "compute":
             return Kernel()
         return make_probe(self.validator, reference) or make_statements(self.validator, reference)
 
