@@ -50,6 +50,27 @@ IMAGE = (
 )
 INVERTED = IMAGE.format("rgba16float", "vec4<f32>(1.0) - textureLoad(tex, id.xy, 0)")
 
+VERTEX = (
+    "@group(0) @binding(0) var<uniform> mvp: mat4x4<f32>; struct Out {{ @location(0) n: vec3<f32>, "
+    "@builtin(position) p: vec4<f32>, }} @vertex fn main(@location(0) position: vec3<f32>, @location(1) normal: "
+    "vec3<f32>) -> Out {{ var out: Out; out.p = {}; out.n = {}; return out; }}"
+)
+CORNERS = (
+    "struct In {{ @builtin(vertex_index) index: u32, @builtin(instance_index) one: u32 }} struct VOut {{ "
+    "@builtin(position) @invariant clip: vec4<f32>, @location(0) @interpolate(flat) which: u32, @location(1) uv: "
+    "vec2<f32> }} @vertex fn vs(in: In) -> VOut {{ var at = array<vec2<f32>, 4>({}); "
+    "return VOut(vec4f(at[in.index], 0.0, 1.0), {}, at[in.index] * 0.5); }}"
+)
+SQUARE = "vec2f(0.0), vec2f(1.0, 0.0), vec2f(0.0, 1.0), vec2f(1.0)"
+SCREEN = (
+    "@vertex fn main(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> {{ "
+    "let uv = vec2f(f32((i << 1u) & 2u), f32(i & 2u)); return vec4f({}, 0.0, 1.0); }}"
+)
+LISTED = (
+    "@vertex fn vs_main(@builtin(vertex_index) k: u32) -> @builtin(position) vec4f { var corners = array<vec2f, 3>("
+    "vec2f(-1.0, -1.0), vec2f(3.0, -1.0), vec2f(-1.0, 3.0)); return vec4f(corners[k], 0.0, 1.0); }"
+)
+
 COMPARISONS = [
     ("normalize(v)", "v / length(v)", EQUAL),
     ("normalize(v)", "normalize(a)", DIFFERENT),
@@ -122,6 +143,27 @@ COMPARISONS = [
     (IMAGE.format("rgba8unorm", "1.0 - textureLoad(tex, id.xy, 0)"), INVERTED, EQUAL),
     (IMAGE.format("rgba8unorm", "1.0 - textureLoad(tex, id.yx, 0)"), INVERTED, DIFFERENT),
     (COMPUTE, f"@fragment fn main{UV} {{ return uv.xyxy; }}", NOT_RUN),
+    (
+        VERTEX.format("mvp * vec4f(position, 1.0)", "normal"),
+        VERTEX.format("mvp * vec4f(position.xyz, 1.0)", "normal.xyz"),
+        EQUAL,
+    ),
+    (
+        VERTEX.format("mvp * vec4f(position, 1.0)", "normal"),
+        VERTEX.format("mvp * vec4f(position, 1.0)", "position"),
+        DIFFERENT,
+    ),
+    (VERTEX.format("mvp[0]", "normal"), SCREEN.format("uv"), DIFFERENT),
+    (SCREEN.format("uv * 2.0 - 1.0"), LISTED, EQUAL),
+    (SCREEN.format("uv"), LISTED, DIFFERENT),
+    (
+        CORNERS.format(SQUARE, "in.one"),
+        CORNERS.format(SQUARE.replace("vec2f(1.0)", "vec2f(1.0, 1.0)"), "in.one"),
+        EQUAL,
+    ),
+    (CORNERS.format(SQUARE, "in.one"), CORNERS.format(SQUARE, "in.index"), DIFFERENT),
+    (CORNERS.format(SQUARE, "1u"), CORNERS.format(SQUARE.replace("vec2f(1.0)", "vec2f(2.0)"), "1u"), DIFFERENT),
+    (SCREEN.format("uv"), f"@fragment fn main{UV} {{ return uv.xyxy; }}", DIFFERENT),
 ]
 
 

@@ -25,6 +25,7 @@ from .kernels import Kernel
 from .pictures import Picture
 from .probes import ABSOLUTE, RELATIVE, make_probe
 from .statements import make_statements
+from .vertices import make_vertices
 
 SECONDS = 20.0  # one comparison may take this long
 _START_SECONDS = 60.0  # opening a device may take this long
@@ -45,7 +46,7 @@ class Verdict:
 
 
 class Experiment(Protocol):
-    """A way to run code: see `Probe`, `Statements`, `Picture` and `Kernel`."""
+    """A way to run code: see `Probe`, `Statements`, `Picture`, `Kernel` and `Vertices`."""
 
     @property
     def exact(self) -> bool:
@@ -198,6 +199,8 @@ class Runner:
             return Picture()
         if stage == "compute":
             return Kernel()
+        if stage == "vertex":
+            return make_vertices(reference)
         return make_probe(self.validator, reference) or make_statements(self.validator, reference)
 
     @property
