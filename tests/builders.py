@@ -14,9 +14,10 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
+from wgsl_export.activations import Range, observe
 from wgsl_pipeline.cli import pipeline
 from wgsl_pipeline.config import Config, load_config
-from wgsl_pipeline.dataset import Corpus
+from wgsl_pipeline.dataset import Batch, Corpus
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.preprocess import PARTS
 from wgsl_pipeline.settings import Model
@@ -114,6 +115,13 @@ def small_model(vocabulary: int = 40, *, seed: int = 0, **changes: Any) -> Trans
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
     return model.eval()
+
+
+def small_ranges(model: Transformer) -> dict[str, Range]:
+    """What the maps of a model read of some random pairs."""
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randint(4, len(model.embedding.weight), (20, 2, 1, 12), generator=generator)
+    return observe(model, [Batch(source, given, given) for source, given in tokens])
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -33,7 +33,9 @@ def wgsl_infer(bundle: Path, precision: str, threads: int) -> Decode:
 
     def decode(prompts: Ids, width: int, limit: int) -> Ids:
         if width > 1:
-            found = [beam(model.start([p]), mask, width=width, max_tokens=limit, alpha=0.0)[0] for p in prompts]
+            found = [
+                beam(model.start([p]), mask, width=width, max_tokens=limit, alpha=0.0, wanted=1)[0] for p in prompts
+            ]
         elif len(prompts) == 1:
             found = [model.answer(prompts[0], mask, max_tokens=limit)]
         else:
@@ -107,7 +109,8 @@ def torch_eager(bundle: Path, threads: int) -> Decode:
         with torch.inference_mode():
             if width > 1:
                 found = [
-                    beam(TorchDecoding(model, [p]), mask, width=width, max_tokens=limit, alpha=0.0)[0] for p in prompts
+                    beam(TorchDecoding(model, [p]), mask, width=width, max_tokens=limit, alpha=0.0, wanted=1)[0]
+                    for p in prompts
                 ]
             else:
                 masks = np.tile(mask, (len(prompts), 1))

@@ -26,12 +26,13 @@ from wgsl_pipeline.files import replaced_folder, write_json, write_text
 from wgsl_pipeline.model import Transformer
 from wgsl_pipeline.preprocess import PARTS
 
+from .activations import observe
 from .grammar import grammar_tables
 from .network import answer_graph, decoder_graph, encoder_graph
 from .onnx_format import IR_VERSION, OPSET
 from .parity import Difference, compare_outputs, greedy_answers, require_same_tokens, whole_answers
 from .shared import save_graphs
-from .weights import PlainWeights, plain_weights
+from .weights import plain_weights
 
 PRECISIONS = ("float32", "int8")
 GRAPHS = {
@@ -39,6 +40,7 @@ GRAPHS = {
     for p in PRECISIONS
 }
 _PROMPTS_COMPARED = 2000  # of a larger corpus this many, evenly spread, are decoded
+_PAIRS_OBSERVED = 500  # of the training part this many, evenly spread, tell in what range the activations of int8 are
 
 Say = Callable[[str], None]
 
@@ -70,7 +72,7 @@ def export_bundle(config: Config, *, force: bool = False, say: Say = lambda line
     model.eval()
     say(f"Exporting {checkpoint} (epoch {state.best_epoch}, loss {state.best_loss:.4f})")
     with replaced_folder(target) as folder:
-        _write_files(folder, config, corpus.tokenizer, plain_weights(model), file_hash(checkpoint / MODEL))
+        _write_files(folder, corpus, model, file_hash(checkpoint / MODEL))
         manifest = _manifest(folder, config, corpus, model, checkpoint, state)
         write_json(folder / MANIFEST, manifest)
         manifest["metrics"] = _check(folder, model, corpus, config, say)
@@ -80,9 +82,8 @@ def export_bundle(config: Config, *, force: bool = False, say: Say = lambda line
     return manifest
 
 
-def _write_files(
-    folder: Path, config: Config, tokenizer: Tokenizer, weights: PlainWeights, checkpoint_hash: str
-) -> None:
+def _write_files(folder: Path, corpus: Corpus, model: Transformer, checkpoint_hash: str) -> None:
+    tokenizer, weights = corpus.tokenizer, plain_weights(model)
     write_text(folder / TOKENIZER, tokenizer.to_text())
     if tokenizer.kind == "wgsl":
         write_text(folder / GRAMMAR, json.dumps(grammar_tables(), separators=(",", ":")))
@@ -90,9 +91,12 @@ def _write_files(
     tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
     # one key, since safetensors writes several in random order and the same checkpoint is to give the same bytes
     save_file(tensors, folder / MODEL, metadata={"made_from": json.dumps(metadata)})
+    pairs = corpus.pairs("train")
+    places = np.arange(0, len(pairs), max(1, -(-len(pairs) // _PAIRS_OBSERVED)))
+    ranges = {"float32": None, "int8": observe(model, (pairs.batch(place) for place in places[:, None]))}
     for precision, files in GRAPHS.items():
         models = {
-            files[part]: graph(weights, precision, metadata, tokenizer.target_ids)
+            files[part]: graph(weights, ranges[precision], metadata, tokenizer.target_ids)
             for part, graph in (("answer", answer_graph), ("encoder", encoder_graph), ("decoder", decoder_graph))
         }
         save_graphs(folder, models, files["weights"])

@@ -11,8 +11,12 @@ import math
 import numpy as np
 import onnx
 
+from wgsl_infer.tokens import PAD
+
 from .onnx_format import CONTRIB
 from .products import Products
+
+_PADDING = -1e9  # added to the scores of padding: far below any other, far above float32's limit
 
 
 class Network(Products):
@@ -103,7 +107,8 @@ class Network(Products):
         g = self.graph
         hidden = self.linear(self.enter(x, f"{layer}.after_feedforward"), f"{layer}.feedforward.up")
         if self.weights.settings.activation == "relu":
-            hidden = g.node("Relu", hidden)
+            # as bytes, what is read here starts at 0: there everything below it goes anyway
+            hidden = hidden if self.multiplies_bytes else g.node("Relu", hidden)
         else:
             half = g.node("Mul", hidden, g.number(0.5))
             error = g.node("Erf", g.node("Mul", hidden, g.number(math.sqrt(0.5))))
@@ -129,6 +134,12 @@ class Network(Products):
         return g.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=self.epsilon)
 
     # -- lengths and distances
+
+    def padding_bias(self, source: str) -> str:
+        """What keeps attention away from padding, added to its scores. [B, S] -> [B, 1, 1, S]."""
+        g = self.graph
+        padding = g.node("Equal", source, g.integers(PAD))
+        return g.node("Unsqueeze", g.node("Where", padding, g.number(_PADDING), g.number(0.0)), g.integers(1, 2))
 
     def length(self, x: str, axis: int) -> str:
         """The size of one dimension, [1]."""
@@ -166,19 +177,24 @@ class Network(Products):
 
     # -- the two sides
 
-    def encode(self, source: str) -> tuple[str, list[list[str]]]:
-        """Memory [1, S, D] of one prompt, and the decoder layers' keys and values of it."""
+    def encode(self, source: str, source_bias: str | None = None) -> tuple[str, list[list[str]]]:
+        """Memory [B, S, D] of prompts, and the decoder layers' keys and values of it.
+
+        Args:
+            source_bias: what keeps attention away from padding; None: no prompt is padded.
+        """
         g, settings = self.graph, self.weights.settings
-        x, scores_bias = self.embed(self.rows(source)), None
+        x, bias = self.embed(self.rows(source)), source_bias
         if self.weights.positions is not None:
             table = g.constant("positions", self.weights.positions)
             x = g.node("Add", x, g.node("Slice", table, g.integers(0), self.length(source, 1), g.integers(0)))
         else:
-            scores_bias = self.encoder_distances(source)
+            distances = self.encoder_distances(source)
+            bias = g.node("Add", distances, source_bias) if source_bias else distances
         for k in range(settings.encoder_depth):
             layer = f"encoder.{k}"
             y = self.enter(x, f"{layer}.after_attention")
-            x = self.leave(x, f"{layer}.after_attention", self.self_attention(y, layer, scores_bias))
+            x = self.leave(x, f"{layer}.after_attention", self.self_attention(y, layer, bias))
             x = self.feedforward(x, layer)
         memory = self.final_norm(x)
         return memory, [self.cross_state(memory, f"decoder.{k}") for k in range(settings.decoder_depth)]

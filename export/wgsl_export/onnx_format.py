@@ -1,7 +1,7 @@
 """The one place that says which ONNX is written, and a small builder that writes it.
 
-Opset 17 is the first with LayerNormalization. int8 graphs multiply by onnxruntime's own MatMulNBits, which takes 8 bits
-since 1.22, and attend by its GroupQueryAttention; float32 graphs are ONNX alone.
+Opset 17 is the first with LayerNormalization. int8 graphs multiply by onnxruntime's own MatMulIntegerToFloat, QGemm and
+MatMulNBits, which takes 8 bits since 1.22, and attend by its GroupQueryAttention; float32 graphs are ONNX alone.
 """
 
 from __future__ import annotations

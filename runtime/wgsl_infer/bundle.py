@@ -13,7 +13,7 @@ from .errors import BundleError, TokenizerError
 from .grammar import Grammar
 from .tokenizer import Tokenizer, text_fingerprint
 
-FORMAT = 2
+FORMAT = 3
 GRAPH_PARTS = ("answer", "encoder", "decoder", "weights")
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"

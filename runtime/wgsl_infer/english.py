@@ -34,6 +34,15 @@ _PIECE = re.compile(
     """,
     re.VERBOSE,
 )
+# "hex ff8800", "hex code 0af", "color 1e90ff": without a letter and a digit behind "color" it may be anything else
+_BARE_HEX = re.compile(
+    r"""
+      \b(?P<hex>(?i:hex(?:adecimal)?)(?:\s+(?i:colou?r|code|value))?[:\s]\s*)
+        (?=[\da-fA-F]{6}\b | [\da-fA-F]{8}\b | (?=\w*\d|([a-fA-F])\2\2)[\da-fA-F]{3}\b(?<!\d\d\d))
+    | \b(?P<color>(?i:colou?r)(?:\s+(?i:code))?[:\s]\s*)(?=[a-fA-F]*\d)(?=\d*[a-fA-F])(?=[\da-fA-F]{6}\b)
+    """,
+    re.VERBOSE,
+)
 _KIND = {"dimension": "word", "by": "word"}
 _COMPOUND = re.compile(r"[a-z][A-Z]|_\w|\d")
 _PART = re.compile(r"[1-4][dD](?![a-z])|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -48,6 +57,11 @@ def parts(name: str) -> list[str]:
     """The words of two letters or more in a compound name, in lower case; none of a name that is no compound."""
     found = [part.lower() for part in _PART.findall(name) if len(part) > 1] if is_compound(name) else []
     return ["normal" if part == "norm" else part for part in found]  # `norm` alone is short for `normalize`
+
+
+def with_hashes(prompt: str) -> str:
+    """The prompt with a `#` before each color that was typed in hexadecimal digits alone."""
+    return _BARE_HEX.sub(lambda match: f"{match.group()}#", prompt)
 
 
 def pieces(prompt: str) -> list[Piece]:

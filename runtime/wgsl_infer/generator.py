@@ -106,7 +106,7 @@ class Generator:
         for rows in _groups(readable, [len(e.ids) for e in encoded], 1 if settings.beam > 1 else _BATCH):
             began = time.perf_counter()
             found = self._search([encoded[k] for k in rows], settings)
-            if settings.second_look and self.tokenizer.kind == "wgsl":
+            if self._is_judged(settings):
                 found = [self._plausible(candidates, settings) for candidates in found]
             ms = (time.perf_counter() - began) * 1000 / len(rows)
             for k, candidates in zip(rows, found, strict=True):
@@ -173,6 +173,8 @@ class Generator:
         )
 
     def _beam(self, encoded: EncodedPrompt, settings: GenerationSettings) -> list[Hypothesis]:
+        # what makes sense is chosen among all, and of several answers some may read alike
+        only_best = settings.n_best == 1 and not self._is_judged(settings)
         return beam(
             self._model.start([encoded.ids]),
             self.tokenizer.answer_mask(encoded.slots),
@@ -180,7 +182,12 @@ class Generator:
             max_tokens=settings.max_tokens,
             alpha=settings.length_penalty,
             guide=self._guide(encoded),
+            wanted=1 if only_best else None,
         )
+
+    def _is_judged(self, settings: GenerationSettings) -> bool:
+        """Whether the most plausible answer is given rather than the most probable one."""
+        return settings.second_look > 0 and self.tokenizer.kind == "wgsl"
 
     def _guide(self, encoded: EncodedPrompt) -> Course | None:
         return Steering(self._grammar, self.tokenizer, encoded).begin() if self._grammar else None

@@ -131,7 +131,7 @@ def _telling(words: Sequence[str]) -> list[str]:
             break
         elif word[0].isdigit() and _WORD.fullmatch(word):
             dimension = word.lower()
-        elif _WORD.fullmatch(word) and word not in _EMPTY and word not in _ENDS:
+        elif _WORD.fullmatch(word) and word not in _EMPTY and word not in _ENDS and word not in found:
             found.append(_third_person(word) if before in ("that", "which", *_REQUESTED) else word)
     while found and found[-1] == "to":
         found.pop()

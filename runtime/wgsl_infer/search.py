@@ -209,11 +209,18 @@ def greedy_tokens(model: StepModel, mask: Mask, *, max_tokens: int, guide: Guide
 
 
 def beam(
-    model: StepModel, mask: Mask, *, width: int, max_tokens: int, alpha: float = 1.0, guide: Guide | None = None
+    model: StepModel,
+    mask: Mask,
+    *,
+    width: int,
+    max_tokens: int,
+    alpha: float = 1.0,
+    guide: Guide | None = None,
+    wanted: int | None = None,
 ) -> list[Hypothesis]:
     """The best complete answers to one prompt, best score first; at most `width` of them.
 
-    The search ends when no open hypothesis can still beat the worst of `width` finished ones, even if it grew to the
+    The search ends when no open hypothesis can still beat the worst finished one that is wanted, even if it grew to the
     limit, or to twice its length and some, without losing probability. If none finishes within the limit, the best open
     one is returned, not complete.
 
@@ -224,8 +231,10 @@ def beam(
         max_tokens: most tokens of an answer, without `<sos>` and `<eos>`.
         alpha: exponent of the length penalty; 0 compares plain log-probabilities.
         guide: admits the tokens of an answer; None: all are admitted.
+        wanted: how many answers, at most `width`, are to be the best that this search can find; None: all.
     """
     guides = [guide]
+    wanted = width if wanted is None else wanted
     paths: list[tuple[int, ...]] = [()]
     totals = np.zeros(1)
     tokens = np.full(1, SOS, dtype=np.int64)
@@ -265,7 +274,7 @@ def beam(
             break
         # to the limit, anything might still grow into something better: length penalties reward it without end
         attainable = float(totals[0]) / length_penalty(min(max_tokens, 2 * length + _GROWS) + 1, alpha)
-        if len(finished) == width and finished[-1].score >= attainable:
+        if len(finished) >= wanted and finished[wanted - 1].score >= attainable:
             break
         model.select(rows)
     if finished or not paths:

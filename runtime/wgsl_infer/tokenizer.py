@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import lexemes, plain_layout, slots, typos
-from .english import Piece, is_compound, parts, pieces
+from .english import Piece, is_compound, parts, pieces, with_hashes
 from .errors import TokenizerError
 from .layout import layout, shorten
 from .naming import free_name, function_name, requested_function
@@ -100,7 +100,7 @@ class Tokenizer(Vocabulary):
         tokens: list[str] = []
         read: list[tuple[str, str]] = []  # words put right, and as they were typed
         sentence_start = True
-        for piece in pieces(prompt):
+        for piece in pieces(with_hashes(prompt) if self.kind == "wgsl" else prompt):
             found = self._prompt_tokens(piece, values, sentence_start)
             tokens += found
             is_word = found and found[0] in self.prompt_words and not is_compound(piece.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from builders import small_config
+from wgsl_export.activations import Range
 from wgsl_export.network import decoder_graph, encoder_graph
 from wgsl_export.weights import PlainWeights
-from wgsl_infer.session import stack
+from wgsl_infer.search import pad
 from wgsl_pipeline.config import Config
 from wgsl_pipeline.preprocess import preprocess
 from wgsl_pipeline.train import train
@@ -65,19 +67,14 @@ class Graphs:
     weights: PlainWeights
 
     @classmethod
-    def of(cls, weights: PlainWeights, precision: str) -> Graphs:
-        """The graphs of these weights."""
-        return cls(*(session(make(weights, precision, {})) for make in (encoder_graph, decoder_graph)), weights)
+    def of(cls, weights: PlainWeights, ranges: Mapping[str, Range] | None = None) -> Graphs:
+        """The graphs of these weights: float32, or with ranges int8."""
+        return cls(*(session(make(weights, ranges, {})) for make in (encoder_graph, decoder_graph)), weights)
 
     def encode(self, sources: list[list[int]]) -> dict[str, NDArray[Any]]:
-        """The encoder's outputs by name."""
-        names = [output.name for output in self.encoder.get_outputs()]
-        rows = [
-            dict(zip(names, self.encoder.run(names, {"source": np.array([source])}), strict=True)) for source in sources
-        ]
-        longest = max(map(len, sources))
-        memory = [np.pad(row["memory"][0], ((0, longest - len(row["memory"][0])), (0, 0))) for row in rows]
-        return stack(rows) | {"memory": np.stack(memory)}
+        """The encoder's outputs by name, but for the columns."""
+        names = [output.name for output in self.encoder.get_outputs() if output.name != "columns"]
+        return dict(zip(names, self.encoder.run(names, {"source": pad(sources)}), strict=True))
 
     def logits(self, sources: list[list[int]], given: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of every step of answers [B, T] that are fed token by token, [B, T, V]."""
@@ -106,5 +103,5 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 @pytest.fixture(scope="session")
 def graphs() -> type[Graphs]:
-    """Runs graphs that are in no bundle: `graphs.of(weights, precision)`."""
+    """Runs graphs that are in no bundle: `graphs.of(weights, ranges)`."""
     return Graphs

@@ -80,7 +80,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(exported: A
     config, manifest, _ = exported
     corpus, checkpoint = Corpus.open(config.data_folder), CheckpointFolder(config.checkpoint_folder).find("best")
     state = read_state(checkpoint)
-    assert manifest["format"] == FORMAT == 2
+    assert manifest["format"] == FORMAT == 3
     assert manifest["task"] == "small"
     assert manifest["tokenizer"] == {"fingerprint": corpus.tokenizer.fingerprint, "size": len(corpus.tokenizer)}
     assert manifest["onnx"] == {"opset": OPSET, "ir_version": IR_VERSION}

@@ -10,19 +10,22 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from builders import small_model
+from builders import small_model, small_ranges
 from wgsl_export import onnx_format
 from wgsl_export.network import answer_graph, decoder_graph, encoder_graph
 from wgsl_export.onnx_format import CONTRIB, IR_VERSION, OPSET, Graph
 from wgsl_export.weights import plain_weights
 
+OWN = {"MatMulIntegerToFloat", "QGemm", "MatMulNBits", "GroupQueryAttention"}
 MODELS = [
     (make, precision) for make in (answer_graph, encoder_graph, decoder_graph) for precision in ("float32", "int8")
 ]
 
 
 def written(make: object, precision: str, **changes: object) -> onnx.ModelProto:
-    return make(plain_weights(small_model(**changes)), precision, {"tokenizer": "abc"})  # type: ignore[operator]
+    model = small_model(**changes)
+    ranges = small_ranges(model) if precision == "int8" else None
+    return make(plain_weights(model), ranges, {"tokenizer": "abc"})  # type: ignore[operator]
 
 
 def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -35,16 +38,15 @@ def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 @pytest.mark.parametrize(("make", "precision"), MODELS)
-def test_opset_and_ir_are_pinned_and_only_int8_decoders_need_onnxruntimes_domain(make: object, precision: str) -> None:
+def test_opset_and_ir_are_pinned_and_only_int8_needs_onnxruntimes_domain(make: object, precision: str) -> None:
     model = written(make, precision)
     assert (OPSET, IR_VERSION) == (17, 8)
-    contrib = precision == "int8" and make is not encoder_graph
-    domains = {"": OPSET} | ({CONTRIB: 1} if contrib else {})
+    domains = {"": OPSET} | ({CONTRIB: 1} if precision == "int8" else {})
     assert {entry.domain: entry.version for entry in model.opset_import} == domains
     assert model.ir_version == IR_VERSION
     found = list(nodes(model.graph))
     assert {node.domain for node in found} == set(domains)
-    assert {node.op_type for node in found if node.domain == CONTRIB} <= {"MatMulNBits", "GroupQueryAttention"}
+    assert {node.op_type for node in found if node.domain == CONTRIB} <= OWN
     assert model.producer_name == "wgsl-infer"
 
 

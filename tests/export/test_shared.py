@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from builders import small_model
+from builders import small_model, small_ranges
 from wgsl_export.network import answer_graph, decoder_graph, encoder_graph
 from wgsl_export.onnx_format import Graph
 from wgsl_export.shared import save_graphs
@@ -67,9 +67,10 @@ def test_small_tensors_stay_in_their_graphs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_graphs_of_one_network_store_each_weight_once(tmp_path: Path, tied: bool) -> None:
-    weights = plain_weights(small_model(d_model=64, tie_output=tied))
+    model = small_model(d_model=64, tie_output=tied)
+    weights, ranges = plain_weights(model), small_ranges(model)
     makers = (answer_graph, encoder_graph, decoder_graph)
-    models = {f"{make.__name__}.onnx": make(weights, "int8", {}, range(0, 40, 2)) for make in makers}
+    models = {f"{make.__name__}.onnx": make(weights, ranges, {}, range(0, 40, 2)) for make in makers}
     save_graphs(tmp_path, models, "weights.bin")
     places: dict[str, set[int]] = {}
     for model in models.values():
@@ -77,5 +78,5 @@ def test_graphs_of_one_network_store_each_weight_once(tmp_path: Path, tied: bool
             offsets = [int(entry.value) for entry in tensor.external_data if entry.key == "offset"]
             places.setdefault(tensor.name, set()).update(offsets)
     assert {name for name, found in places.items() if len(found) > 1} == set()
-    assert len(places["embedding"]) == len(places["output"]) == 1
-    assert (places["embedding"] == places["output"]) == tied
+    assert len(places["embedding"]) == len(places["output.weight"]) == 1
+    assert (places["embedding"] == places["output.weight"]) == tied

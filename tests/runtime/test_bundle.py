@@ -153,10 +153,10 @@ def test_graphs_of_another_network_than_the_manifest_describes_are_refused(bundl
 # ---------------------------------------------------------------- manifest
 
 
-@pytest.mark.parametrize("version", [0, 1, "2", None])
+@pytest.mark.parametrize("version", [0, 2, "3", None])
 def test_another_format_is_refused(bundle_copy: Path, version: object) -> None:
     edit(bundle_copy, lambda manifest: manifest.update(format=version))
-    assert refusal(bundle_copy) == f"{bundle_copy / 'manifest.json'}: not a bundle of format 2; export it again"
+    assert refusal(bundle_copy) == f"{bundle_copy / 'manifest.json'}: not a bundle of format 3; export it again"
 
 
 @pytest.mark.parametrize("contents", [b"", b"{", b"\xff", b"[]", b"null", b"1", b"{}", b'{"format": 1}'])

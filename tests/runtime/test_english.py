@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wgsl_infer.english import parts, pieces
+from wgsl_infer.english import parts, pieces, with_hashes
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,26 @@ def test_typographic_signs_read_as_those_of_the_keyboard() -> None:
 )
 def test_the_words_of_a_compound_name(name: str, words: str) -> None:
     assert parts(name) == words.split()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("hex ff8800", "hex #ff8800"),
+        ("HEX code 1E90FF as vec4", "HEX code #1E90FF as vec4"),
+        ("hexadecimal value: 80ff00cc", "hexadecimal value: #80ff00cc"),
+        ("hex 336699 to rgb", "hex #336699 to rgb"),
+        ("hex f80 and hex fff", "hex #f80 and hex #fff"),
+        ("web color 4b0082, solid", "web color #4b0082, solid"),
+        ("colour 4b0082", "colour #4b0082"),
+        ("hex #ff8800 or 0xff8800", "hex #ff8800 or 0xff8800"),
+        ("hex 255", "hex 255"),
+        ("hex add", "hex add"),
+        ("color 255000", "color 255000"),
+        ("color facade", "color facade"),
+        ("add abc123 to color x1", "add abc123 to color x1"),
+        ("hexagon 123456", "hexagon 123456"),
+    ],
+)
+def test_a_color_without_its_hash_gets_one(prompt: str, wanted: str) -> None:
+    assert with_hashes(prompt) == wanted

@@ -16,6 +16,7 @@ UNNAMED = "fn zzzz(x: f32) -> f32 { return x * 2.0; }"
     [
         ("function to convert celsius into fahrenheit", "celsiusToFahrenheit"),
         ("Kelvin from Celsius function", "kelvinCelsius"),
+        ("function that decodes a normal from a normal map", "decodeNormalMap"),
         ("write a function that returns the maximum of three floats", "maximumOfThree"),
         ("smooth step function", "smoothStep"),
         ("luminance of a color as a function", "colorLuminance"),

@@ -232,6 +232,18 @@ def test_the_search_stops_when_nothing_open_can_win_any_more() -> None:
     assert model.steps < 30
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+def test_fewer_answers_are_found_sooner_and_are_the_same(alpha: float) -> None:
+    steps = dict.fromkeys((1, 2, 4), 0)
+    for seed in range(12):
+        for wanted in steps:
+            model = Random(seed)
+            found = beam(model, MASK, width=4, max_tokens=30, alpha=alpha, wanted=wanted)
+            assert_same(found[:wanted], textbook(Random(seed), 4, 30, alpha)[:wanted])
+            steps[wanted] += model.steps
+    assert steps[1] < steps[2] < steps[4]
+
+
 def test_a_beam_holds_allowed_tokens_only() -> None:
     mask = MASK.copy()
     mask[B] = False

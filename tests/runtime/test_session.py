@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from wgsl_infer import BundleError, Generator, UsageError
+from wgsl_infer import BundleError, Generator, UsageError, session
 from wgsl_infer.bundle import Bundle
 from wgsl_infer.search import greedy
 from wgsl_infer.session import OnnxModel, default_threads
@@ -23,7 +23,10 @@ def model(bundle_folder: Path) -> OnnxModel:
     return OnnxModel(Bundle.open(bundle_folder), "float32")
 
 
-def test_padding_changes_nothing(model: OnnxModel) -> None:
+@pytest.mark.parametrize("together", [1, 2, 8])
+def test_padding_changes_nothing(model: OnnxModel, monkeypatch: pytest.MonkeyPatch, together: int) -> None:
+    """However many prompts are encoded in one call."""
+    monkeypatch.setattr(session, "_TOGETHER", together)
     tokens = [np.full(3, SOS), np.array([250, 251, 252]), np.array([253, 254, 255])]
     together = model.start(PROMPTS)
     alone = [model.start([prompt]) for prompt in PROMPTS]

@@ -86,6 +86,11 @@ def test_small_numbers_are_words_and_others_are_slots(prompt: str, tokens: str, 
     assert read(prompt) == (tokens, values)
 
 
+def test_a_color_without_its_hash_is_one_in_wgsl_alone() -> None:
+    assert read("color 1e90ff") == ("color <name0> <hex0>", {"name": ["color"], "hex": ["#1e90ff"]})
+    assert "hex" not in read("color 1e90ff", Tokenizer([], [], kind="plain"))[1]
+
+
 def test_values_past_the_capacity_are_dropped() -> None:
     tokens, values = read(" ".join(f"name_{k}" for k in range(13)) + " name_3")
     assert tokens == " ".join(f"<name{k}>" for k in range(12)) + " <name3>"
