@@ -93,7 +93,12 @@ class Generator:
         Args:
             prompts: lines of English.
             changes: `beam`, `n_best`, `max_tokens`, `length_penalty`, `style`, `second_look`; see `GenerationSettings`.
+
+        Raises:
+            TypeError: `prompts` is one string, whose letters would be the prompts.
         """
+        if isinstance(prompts, str):
+            raise TypeError("generate takes a list of prompts; for one prompt call the generator itself")
         settings = self.settings(**changes)
         encoded = [self.tokenizer.encode_prompt(prompt) for prompt in prompts]
         answers: dict[int, Answer] = {}

@@ -62,6 +62,11 @@ def test_more_prompts_than_one_batch_come_back_in_order(generator: Generator, pa
     assert [a.code or UNSUPPORTED for a in answers] == [code for _, code in rows]
 
 
+def test_one_string_is_no_list_of_prompts(generator: Generator) -> None:
+    with pytest.raises(TypeError, match="call the generator itself"):
+        generator.generate("normalize a vector")
+
+
 def test_no_prompts_no_answers(generator: Generator) -> None:
     assert generator.generate([]) == []
 

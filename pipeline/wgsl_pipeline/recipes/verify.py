@@ -17,6 +17,7 @@ from .pieces import Piece, Stuck
 from .types import VARIABLES
 
 _DRAWS = 12  # of every recipe
+_TRIES = 4  # to fill the slots of one draw: its operands may take one name twice
 _NUMBERS = ("number", "unit", "positive", "low", "high")
 
 
@@ -52,10 +53,12 @@ def verify(book: Cookbook, validator: Validator, draws: int = _DRAWS) -> Iterato
 def _drawn(expander: Expander, recipe: Recipe, draws: int) -> Iterator[Piece]:
     kinds = tuple(kind for kind in ("nouns", "verbs", "questions") if recipe.phrases[kind])
     for _ in range(draws):
-        try:
-            yield expander.draw_piece(recipe, kinds, 1)
-        except Stuck:
-            continue
+        for _ in range(_TRIES):
+            try:
+                yield expander.draw_piece(recipe, kinds, 1)
+                break
+            except Stuck:
+                continue
 
 
 def _is_never_a_number(runner: Runner, pieces: list[Piece]) -> bool:
